@@ -1,0 +1,136 @@
+"""`headgate new`: a definition proposed from a file and, where there is one, the destination's table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from headgate.engine.prepare import infer
+from headgate.mapping import match_columns
+from headgate.model.spec import FieldSpec
+from headgate.model.table import TableSchema
+from headgate.model.types import FieldType
+
+from .project import Definition, Project
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedField:
+    """A field as proposed.
+
+    Attributes:
+        confidence: how sure the match with the table's column is, 0 to 1; None where there is no table.
+    """
+
+    name: str
+    column: str
+    type: FieldType
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposed definition.
+
+    Attributes:
+        unmatched: source columns without a column in the table.
+        uncovered: table columns that would get no value.
+    """
+
+    text: str
+    fields: list[ProposedField]
+    findings: Mapping[str, object]
+    unmatched: list[str]
+    uncovered: list[str]
+
+
+def propose(project: Project, wanted: Definition) -> Draft:
+    """Propose a definition.
+
+    Args:
+        wanted: what is known already: source, destination, perhaps key and operation.
+
+    Raises:
+        HeadgateError: the file or the destination cannot be used.
+    """
+    spec = wanted.spec
+    with closing(project.source(spec.source, wanted.base)) as source, closing(
+        project.destination(spec.destination.connection, wanted.base)
+    ) as destination:  # fmt: skip
+        table = destination.inspect(spec.destination.table)
+        partitions = source.partitions()
+        scan = source.open(partitions[0])
+        columns, findings = list(scan.schema.names), dict(scan.findings)
+        scan.close()
+        types = infer({c: FieldSpec() for c in columns}, source, partitions)
+    fields = _matched(columns, table) if table else _named(columns, types)
+    known = {f.column for f in fields}
+    covered = {f.name for f in fields}
+    uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
+    text = _text(wanted, fields, findings, create=table is None)
+    return Draft(text, fields, findings, [c for c in columns if c not in known], uncovered)
+
+
+def _matched(columns: list[str], table: TableSchema) -> list[ProposedField]:
+    types = {c.name: c.type for c in table.columns}
+    found = sorted(match_columns(columns, table), key=lambda m: columns.index(m.source))
+    return [ProposedField(m.column, m.source, types[m.column], m.confidence) for m in found]
+
+
+def _named(columns: list[str], types: Mapping[str, FieldType]) -> list[ProposedField]:
+    fields: list[ProposedField] = []
+    taken: set[str] = set()
+    for column in columns:
+        name = base = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)).strip("_").lower() or "column"
+        n = 1
+        while name in taken:
+            n += 1
+            name = f"{base}_{n}"
+        taken.add(name)
+        fields.append(ProposedField(name, column, types.get(column, FieldType("text")), None))
+    return fields
+
+
+def _text(wanted: Definition, fields: list[ProposedField], findings: Mapping[str, object], *, create: bool) -> str:
+    spec = wanted.spec
+    lines = [f"# Proposed by `headgate new` from {spec.source.path}: look it over; it is yours now.", "source:"]
+    given = spec.source.model_dump(exclude_unset=True, by_alias=True)
+    told = {
+        k: findings[k]
+        for k in ("format", "encoding", "delimiter", "sheet", "header")
+        if k in findings and k not in given
+    }
+    lines += [f"  {k}: {_scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
+    lines.append("fields:")
+    width = max((len(_scalar(f.name)) for f in fields), default=0) + 1
+    for f in fields:
+        sure = f"  # {f.confidence:.0%} sure" if f.confidence is not None and f.confidence < 1 else ""
+        lines.append(
+            f"  {_scalar(f.name) + ':':<{width}} {{ from: {_scalar(f.column)}, type: {_scalar(str(f.type))} }}{sure}"
+        )
+    key = list(spec.key)
+    if key:
+        lines.append(f"key: {_scalar(key[0]) if len(key) == 1 else json.dumps(key, ensure_ascii=False)}")
+    lines.append(f"operation: {spec.operation.value}")
+    lines.append("destination:")
+    lines += [f"  connection: {_scalar(spec.destination.connection)}", f"  table: {_scalar(spec.destination.table)}"]
+    if create or spec.destination.create:
+        lines.append("  create: true")
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS and value == value.strip():
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,110 @@
+"""A definition from what was said on the command line: an import's name, a definition file, or a file of records."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from headgate.model.errors import DefinitionError, UsageError
+from headgate.model.spec import ImportSpec
+
+from . import yaml_file
+from .project import Definition, Project
+
+
+def definition_for(
+    project: Project,
+    name: str,
+    *,
+    into: str | None = None,
+    key: tuple[str, ...] = (),
+    operation: str | None = None,
+    create: bool = False,
+    settings: tuple[str, ...] = (),
+) -> Definition:
+    """The definition meant by `name` and the options beside it.
+
+    Args:
+        name: an import of the project; a definition file (`.yaml`); with `into`, a file of records, a pattern, or `-`.
+        into: ``CONNECTION#TABLE``.
+        settings: ``key.path=value``, values in YAML.
+
+    Raises:
+        UsageError: it is none of them, or something is missing.
+    """
+    if into is not None:
+        data = _from_options(name, into, key, operation, create)
+        shown = "<options>"
+    else:
+        if key or operation or create:
+            raise UsageError("--key, --operation and --create go with --into", hint="For an import, use --set.")
+        document = _document(project, name)
+        data, shown = document.data, document.name
+        if not settings:
+            return project.load(name) if name in project.import_files else project.load_file(Path(name).resolve())
+    for setting in settings:
+        _set(data, setting)
+    document = yaml_file.Document(shown, data, {}, "")
+    spec = yaml_file.parse(document, ImportSpec)
+    if into is not None:
+        return Definition(_stem(name), spec, Path.cwd())
+    return Definition(name if name in project.import_files else _stem(name), spec, project.folder)
+
+
+def _stem(name: str) -> str:
+    return "stdin" if name == "-" else Path(name).name.split(".")[0].replace("*", "").strip("-_") or "import"
+
+
+def _document(project: Project, name: str) -> yaml_file.Document:
+    files = project.import_files
+    if name in files:
+        return yaml_file.read(files[name], str(files[name].relative_to(project.folder)))
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return yaml_file.read(path)
+    if path.exists() or "*" in name or name == "-":
+        raise UsageError(
+            f"where shall {name} go?", hint=f"headgate run {name} --into sqlite:///shop.db#table --key FIELD"
+        )
+    near = difflib.get_close_matches(name, files, n=1)
+    there = ", ".join(files)
+    hint = (
+        f"Did you mean {near[0]!r}?"
+        if near
+        else f"There are: {there}."
+        if there
+        else "This folder has no imports/*.yaml."
+    )
+    raise UsageError(f"{name!r} is neither an import nor a file", hint=hint)
+
+
+def _from_options(name: str, into: str, key: tuple[str, ...], operation: str | None, create: bool) -> dict[str, Any]:
+    connection, hash_, table = into.rpartition("#")
+    if not hash_ or not connection or not table:
+        raise UsageError(
+            f"--into {into} names no table", hint="Write CONNECTION#TABLE, for example sqlite:///shop.db#product."
+        )
+    keys = [k.strip() for one in key for k in one.split(",")]
+    data: dict[str, Any] = {
+        "source": {"path": name},
+        "operation": operation or ("upsert" if keys else "append"),
+        "destination": {"connection": connection, "table": table, "create": create},
+    }
+    if keys:
+        data["key"] = keys
+    return data
+
+
+def _set(data: dict[str, Any], setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    if not equals:
+        raise UsageError(f"--set {setting}: write KEY=VALUE")
+    *parents, last = path.split(".")
+    for part in parents:
+        if isinstance(data.get(part), str):
+            data[part] = {"path" if part == "source" else "from": data[part]}
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise DefinitionError(f"--set {path}: {part} holds no keys")
+    data[last] = yaml_file.read_text(text, f"--set {path}")

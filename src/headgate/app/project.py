@@ -1,0 +1,177 @@
+"""A project: a folder with `headgate.yaml` and `imports/*.yaml`; or no project at all, for one-line imports."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from headgate.model.errors import DefinitionError, UsageError
+from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
+from headgate.spi import registry
+from headgate.spi.destination import Destination
+from headgate.spi.source import Source
+
+from . import yaml_file
+from .references import resolve, without_secrets
+
+if TYPE_CHECKING:
+    from headgate.ledger import Ledger
+
+SETTINGS = "headgate.yaml"
+STATE = ".headgate"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """An import ready to be executed.
+
+    Attributes:
+        name: what it is called.
+        spec: what it says.
+        base: the folder that its relative paths start from.
+    """
+
+    name: str
+    spec: ImportSpec
+    base: Path
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the definition's canonical JSON, 16 hexadecimal digits of it."""
+        return hashlib.sha256(self.spec.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+
+
+class Project:
+    """Definitions, connections and the ledger they share.
+
+    Args:
+        folder: the project's folder; relative paths start here.
+        settings: what its headgate.yaml says; None for a folder that is no project.
+    """
+
+    def __init__(self, folder: Path, settings: ProjectSpec | None) -> None:
+        self.folder = folder
+        self.settings = settings or ProjectSpec()
+        self.is_project = settings is not None
+
+    @property
+    def import_files(self) -> dict[str, Path]:
+        """Definition files by name, in name order."""
+        files = [p for p in (self.folder / "imports").glob("*.y*ml") if p.suffix in (".yaml", ".yml")]
+        return {p.stem: p for p in sorted(files)}
+
+    def load(self, name: str) -> Definition:
+        """Read a definition by its name.
+
+        Raises:
+            UsageError: there is none of that name.
+            DefinitionError: it has a mistake.
+        """
+        files = self.import_files
+        if name not in files:
+            near = difflib.get_close_matches(name, files, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(files) or 'none'}."
+            raise UsageError(f"there is no import {name!r} in {self.folder / 'imports'}", hint=hint)
+        return self.load_file(files[name])
+
+    def load_file(self, file: Path) -> Definition:
+        """Read a definition from a file.
+
+        Raises:
+            DefinitionError: it has a mistake; the message has its place.
+        """
+        shown = file.relative_to(self.folder) if file.is_relative_to(self.folder) else file
+        document = yaml_file.read(file, str(shown))
+        spec = yaml_file.parse(document, ImportSpec)
+        where = document.where(("destination", "connection"))
+        if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
+            self._no_connection(spec.destination.connection, where)
+        return Definition(file.stem, spec, self.folder)
+
+    def _no_connection(self, name: str, where: str = "") -> None:
+        known = list(self.settings.connections)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"{SETTINGS} has: {', '.join(known) or 'none'}."
+        raise DefinitionError(f"there is no connection {name!r}", where=where, hint=hint)
+
+    def connection(self, name: str) -> dict[str, Any]:
+        """Options of a connection by name or URL, its references not yet resolved."""
+        if "://" in name:
+            return {"url": name}
+        if name not in self.settings.connections:
+            self._no_connection(name)
+        return self.settings.connections[name].model_dump()
+
+    def shown(self, name: str) -> str:
+        """A connection's URL without its secrets, references as written."""
+        return without_secrets(str(self.connection(name)["url"]))
+
+    def destination(self, name: str, base: Path) -> Destination:
+        """Connect a destination by connection name or URL; nothing is opened before it is used.
+
+        Args:
+            base: folder that a relative path in a URL starts from; a connection's starts from the project's.
+
+        Raises:
+            UsageError: no such connection or connector, or a reference cannot be resolved.
+        """
+        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
+        scheme = urlsplit(str(options["url"])).scheme
+        factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
+        return factory(options, base if "://" in name else self.folder)
+
+    def source(self, spec: SourceSpec, base: Path) -> Source:
+        """A source by what a definition says; nothing is read before it is used."""
+        factory: registry.SourceFactory = registry.load(registry.SOURCES, "files")
+        return factory(spec, base)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Where runs are kept: `.headgate/` of the project, or the user's own outside of one (HEADGATE_HOME)."""
+        from headgate.ledger import open_ledger
+
+        return open_ledger(self.state / "ledger.db")
+
+    @property
+    def state(self) -> Path:
+        """The folder of the ledger."""
+        if home := os.environ.get("HEADGATE_HOME"):
+            return Path(home)
+        if self.is_project:
+            return self.folder / STATE
+        base = os.environ.get("XDG_STATE_HOME")
+        return (Path(base) if base else Path.home() / ".local" / "state") / "headgate"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project whose folder is `start` (the current folder by default) or the nearest one above; without one, the
+    folder itself as no project.
+
+    Raises:
+        DefinitionError: its headgate.yaml has a mistake.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS).is_file():
+            return open_project(folder)
+    return Project(start, None)
+
+
+def open_project(folder: str | Path) -> Project:
+    """Open the project in `folder`.
+
+    Raises:
+        UsageError: there is no headgate.yaml.
+        DefinitionError: it has a mistake.
+    """
+    folder = Path(folder).resolve()
+    if not (folder / SETTINGS).is_file():
+        raise UsageError(f"{folder} is no project: it has no {SETTINGS}", hint="Make one: headgate init.")
+    return Project(folder, yaml_file.parse(yaml_file.read(folder / SETTINGS, SETTINGS), ProjectSpec))

@@ -1,0 +1,127 @@
+"""What people can do with a project: check, plan, run, run a plan. The command line, and whatever comes beside it, calls these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headgate.engine.plans import check_plan, read_spec, run_plan, save_changes
+from headgate.engine.prepare import Prepared, prepare
+from headgate.engine.runner import Observe, Progress, Runner, finishing
+from headgate.model.errors import UsageError
+from headgate.model.run import Kind, Run
+from headgate.model.spec import SourceSpec
+
+from .project import Definition, Project
+
+
+def ignore(_: Progress) -> None:
+    """Take no notice of progress."""
+
+
+def check(project: Project, definition: Definition) -> Prepared:
+    """Check a definition against both sides, without mapping a record or writing anything. Close the result.
+
+    Raises:
+        HeadgateError: the first thing that is wrong.
+    """
+    source = project.source(definition.spec.source, definition.base)
+    try:
+        destination = project.destination(definition.spec.destination.connection, definition.base)
+        try:
+            return prepare(
+                definition.spec, source, destination,
+                lambda lookup: project.source(SourceSpec(path=str(lookup.path)), definition.base), datetime.now(UTC),
+            )  # fmt: skip
+        except BaseException:
+            destination.close()
+            raise
+    except BaseException:
+        source.close()
+        raise
+
+
+def destination_name(project: Project, definition: Definition) -> str:
+    """The destination for people: connection, or URL without secrets, and table."""
+    target = definition.spec.destination
+    shown = target.connection if "://" not in target.connection else project.shown(target.connection)
+    return f"{shown}#{target.table}"
+
+
+def make_plan(project: Project, definition: Definition, observe: Observe = ignore) -> Run:
+    """Find out what a run would do and save it; nothing is written at the destination.
+
+    Raises:
+        HeadgateError: what stopped it; the ledger has the plan as failed.
+    """
+
+    def plan(runner: Runner, prepared: Prepared, run: Run) -> None:
+        path = project.ledger.changes_path(run.id)
+        runner.plan(lambda changes: save_changes(path, prepared.write, changes))
+
+    return _execute(project, definition, Kind.PLAN, observe, plan)
+
+
+def run_import(project: Project, definition: Definition, observe: Observe = ignore) -> Run:
+    """Run an import.
+
+    Raises:
+        HeadgateError: what stopped it; the ledger has the run as failed.
+    """
+    return _execute(project, definition, Kind.RUN, observe, lambda runner, _, __: runner.run())
+
+
+def _execute(
+    project: Project,
+    definition: Definition,
+    kind: Kind,
+    observe: Observe,
+    work: Callable[[Runner, Prepared, Run], None],
+) -> Run:
+    destination = destination_name(project, definition)
+    operation = definition.spec.operation.value
+    run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
+    run = project.ledger.begin(run)
+
+    def execute() -> None:
+        with closing(check(project, definition)) as prepared:
+            run.schema_changes = list(prepared.schema_changes)
+            run.warnings = list(prepared.warnings)
+            work(Runner(prepared, project.ledger, run, observe), prepared, run)
+
+    return finishing(project.ledger, run, execute)
+
+
+def run_saved_plan(project: Project, plan_id: int, into: str | None = None, observe: Observe = ignore) -> Run:
+    """Write exactly what a plan says.
+
+    Args:
+        into: the destination's connection, needed only where the plan was made with a URL that has a password.
+
+    Raises:
+        UsageError: there is no such plan, or it cannot be run (any more).
+        HeadgateError: what stopped it.
+    """
+    ledger = project.ledger
+    plan = ledger.run(plan_id)
+    fingerprint = project.load(plan.import_name).fingerprint if plan.import_name in project.import_files else ""
+    check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name), fingerprint)
+    connection = into or plan.destination.removesuffix(f"#{read_spec(ledger.changes_path(plan.id)).table}")
+    if "***" in connection:
+        raise UsageError(
+            f"plan {plan.id} was made with a URL that has a password, which is not kept",
+            hint=f"Say it again: headgate run --plan {plan.id} --into URL; or name the connection in headgate.yaml.",
+        )
+    run = Run(plan.import_name, Kind.RUN, plan.operation, plan.destination, plan.fingerprint, datetime.now(UTC))
+    run.plan_id = plan.id
+    run.partitions = list(plan.partitions)
+    run.schema_changes = list(plan.schema_changes)
+    run = ledger.begin(run)
+
+    def execute() -> None:
+        with closing(project.destination(connection, Path.cwd())) as destination:
+            run_plan(plan, destination, ledger, run, observe)
+
+    return finishing(ledger, run, execute)

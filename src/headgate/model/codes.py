@@ -1,0 +1,78 @@
+"""The permanent codes of rejects. A code never changes its meaning and is never used again.
+
+Groups: RD reading, TY types, RU rules of a field, TR transforms, EX expressions, LK lookups, KY keys,
+DE refusals by the destination, HE held. The reference page `docs/reference/codes.md` is generated from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code.
+
+    Attributes:
+        code: two letters and two digits.
+        name: dotted name, for search.
+        meaning: one sentence.
+        bad, good: a value or line that gets it, and one that does not.
+        way_out: what a person does about it.
+    """
+
+    code: str
+    name: str
+    meaning: str
+    bad: str
+    good: str
+    way_out: str
+
+
+CODES: Final[dict[str, Code]] = {
+    c.code: c
+    for c in (
+        Code("RD01", "read.too_few_columns", "The line has fewer values than the header has columns.", "7,Lamp", "7,Lamp,12.50", "Add the missing delimiters, or check the delimiter and quote settings."),
+        Code("RD02", "read.too_many_columns", "The line has more values than the header has columns.", "7,Lamp,12.50,x", "7,Lamp,12.50", "Quote values that contain the delimiter."),
+        Code("RD03", "read.unterminated_quote", "A quoted value is not closed, or goes on after its closing quote.", '7,"Lamp', '7,"Lamp"', "Close the quote, or double quotes inside the value."),
+        Code("RD04", "read.encoding", "The bytes are not text in the file's encoding.", "Caf\\xe9 in UTF-8", "Café", "Set source.encoding, for example latin-1 or cp1252."),
+        Code("RD05", "read.not_json", "The line is not a JSON object.", '{"a": 1', '{"a": 1}', "Mend the line; every line must hold one whole object."),
+        Code("RD06", "read.error_cell", "The cell holds a spreadsheet error instead of a value.", "#DIV/0!", "0.25", "Mend the formula and save the workbook."),
+        Code("RD07", "read.nul", "The value holds a NUL character, which text columns cannot store.", "a\\x00b", "ab", "Remove it, or use the transform strip_controls."),
+        Code("RD08", "read.too_long", "The record is longer than source.max_record.", "a 64 MB cell", "a cell of 1 KB", "Look for an unclosed quote, or raise source.max_record."),
+        Code("TY01", "type.integer", "The value is not a whole number.", "12a", "12", "Correct the value, or choose another type."),
+        Code("TY02", "type.decimal", "The value is not a decimal number.", "12,5O", "12.50", "Correct the value; for decimal commas use the transform decimal_comma."),
+        Code("TY03", "type.double", "The value is not a finite number.", "1.2.3", "1.23", "Correct the value."),
+        Code("TY04", "type.boolean", "The value is not true or false.", "perhaps", "true", "Correct it, or name the words with the transform boolean."),
+        Code("TY05", "type.date", "The value is not a date that exists.", "2024-13-45", "2024-12-31", "Correct it, or give the field a format."),
+        Code("TY06", "type.time", "The value is not a time of day.", "25:00", "23:00", "Correct it, or give the field a format."),
+        Code("TY07", "type.timestamp", "The value is not a date and time that exists.", "2024-02-30 10:00", "2024-02-29 10:00", "Correct it, or give the field a format."),
+        Code("TY08", "type.uuid", "The value is not a UUID.", "123", "0a5e8f0e-5d0c-4d1e-9a55-1f1f5b7f2a10", "Correct it."),
+        Code("TY09", "type.json", "The value is not JSON.", "{a:1}", '{"a": 1}', "Correct it."),
+        Code("TY10", "type.binary", "The value is not hexadecimal or Base64 as declared.", "xyz", "48656c6c6f", "Correct it."),
+        Code("TY11", "type.range", "The number is too large or too small for the type.", "99999999999 as integer", "2147483647", "Correct it, or choose a wider type."),
+        Code("TY12", "type.lossy", "The type would lose part of the value.", "12.345 as decimal(6,2)", "12.34", "Choose a type with more decimals, or round it with the transform round."),
+        Code("TY13", "type.length", "The text is longer than the type allows.", "abcdef as text(5)", "abcde", "Shorten it, or cut it with the transform truncate."),
+        Code("RU01", "rule.required", "A required value is missing.", "(nothing)", "A-1", "Fill it in, or give the field a default."),
+        Code("RU02", "rule.check", "The record breaks the field's check.", "list_price = -1", "list_price = 1", "Correct the value."),
+        Code("RU03", "rule.unique", "An earlier record of the run has the same value in a field declared unique.", "a second A-1", "A-2", "Remove or correct one of them."),
+        Code("RU04", "rule.blank", "The value is blank where the field says blank: reject.", "(nothing)", "A-1", "Fill it in, or choose another blank policy."),
+        Code("TR01", "transform.failed", "A transform cannot make anything of the value.", "abc in parse_date", "31/12/2024", "Correct the value, or the transform's settings."),
+        Code("EX01", "expression.failed", "The expression has no answer for this record (division by zero, overflow, not a number).", "1 / 0", "1 / 2", "Guard it, for example with nullif or try_cast."),
+        Code("LK01", "lookup.not_found", "The lookup has no entry for the value.", "Bycicles", "Bicycles", "Correct the value, add the entry, or set missing."),
+        Code("LK02", "lookup.ambiguous", "The lookup has several entries for the value.", "two rows 'Bikes'", "one row 'Bikes'", "Make the lookup's match column unique."),
+        Code("KY01", "key.missing", "A key field is empty, so the record cannot be matched.", "sku = (nothing)", "sku = A-1", "Fill it in."),
+        Code("KY02", "key.duplicate", "An earlier record of the run has the same key, and duplicates are rejected.", "a second A-1", "A-2", "Remove one, or set duplicates: last or first."),
+        Code("KY03", "key.exists", "The destination already has a record with this key, and the operation is insert.", "A-1 is there", "A-2", "Use upsert, or existing: skip."),
+        Code("KY04", "key.not_found", "The destination has no record with this key to update or delete.", "A-9", "A-1", "Use upsert, or missing: skip."),
+        Code("KY05", "key.ambiguous", "The destination has several records with this key.", "two rows with A-1", "one row with A-1", "Choose a key that is unique at the destination."),
+        Code("DE01", "destination.foreign_key", "The destination refused it: a record it refers to does not exist, or one refers to it.", "category_id 99", "category_id 1", "Import the parent first."),
+        Code("DE02", "destination.unique", "The destination refused it: another record has this value.", "e-mail of another", "a new e-mail", "Correct the value, or match by that field."),
+        Code("DE03", "destination.check", "The destination refused it: it breaks a check of the table.", "qty -1", "qty 1", "Correct the value."),
+        Code("DE04", "destination.not_null", "The destination refused it: a column that needs a value has none.", "name (nothing)", "name Lamp", "Map the column, or give it a default."),
+        Code("DE05", "destination.type", "The destination refused it: its column cannot hold the value.", "a name of 300 characters", "a short name", "Correct the value."),
+        Code("DE06", "destination.refused", "The destination refused it, for the reason it gives.", "a trigger raised", "", "Read the reason."),
+        Code("HE01", "held.changed", "The destination's record changed after the plan was made; it was left alone.", "price edited since", "", "Plan again."),
+    )
+}  # fmt: skip

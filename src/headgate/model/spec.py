@@ -1,0 +1,324 @@
+"""The definition of an import, as written in `imports/*.yaml`, and of a project, `headgate.yaml`.
+
+Each class is one mapping of the file. Every field's description is shown by `headgate schema`, in the generated reference
+and in editors, so it is written for the person who writes definitions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from .types import FieldType
+from .write import Operation
+
+Scalar = str | int | float | bool | None
+
+
+class Strict(BaseModel):
+    """A mapping in which unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class SourceSpec(Strict):
+    """Where the records come from."""
+
+    path: str | list[str] = Field(
+        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
+    )
+    format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+        None, description="Format; by default told from the name and the content."
+    )
+    compression: Literal["none", "gzip", "zip"] | None = Field(
+        None, description="Compression; by default told from the content."
+    )
+    encoding: str | None = Field(
+        None, description="Character set of a text file; by default detected (BOM, UTF-8, then by likelihood)."
+    )
+    delimiter: str | None = Field(None, min_length=1, description="CSV: what separates values.")
+    quote: str | None = Field(None, max_length=1, description="CSV: quote character; empty for none.")
+    escape: str | None = Field(
+        None, max_length=1, description="CSV: what makes the next quote literal; by default the quote doubled."
+    )
+    header: bool | int | None = Field(
+        None,
+        description="CSV, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found.",
+    )
+    columns: list[str] | None = Field(
+        None, description="Names of the columns, for files without a header (or instead of it)."
+    )
+    skip: int | None = Field(
+        None, ge=0, description="CSV, XLSX: rows to leave out before the header or the first record."
+    )
+    sheet: str | int | None = Field(
+        None, description="XLSX: sheet by name or number (1-based); by default the first with records."
+    )
+    records: str | None = Field(
+        None,
+        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
+    )
+    nulls: list[str] = Field(
+        [], description="Words that mean no value, exactly as written. None by default: `NA` stays `NA`."
+    )
+    max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
+
+
+class LookupSpec(Strict):
+    """A table that turns one value into another."""
+
+    values: dict[str, Scalar] | None = Field(None, description="The table itself, written down.")
+    path: str | None = Field(None, description="A file with the table: any format a source reads.")
+    match: str | None = Field(None, description="File: column that is compared.")
+    take: str | None = Field(None, description="File: column whose value is taken.")
+    ignore_case: bool = Field(False, description="Compare without regard to case and surrounding blanks.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> LookupSpec:
+        if (self.values is None) == (self.path is None):
+            raise ValueError("a lookup has either values or a path")
+        if self.path is not None and not (self.match and self.take):
+            raise ValueError("a lookup from a file needs match and take")
+        return self
+
+
+Transform = str | dict[str, Any]
+
+
+class FieldSpec(Strict):
+    """How one destination value is made."""
+
+    source: str | None = Field(
+        None,
+        alias="from",
+        description="Source column the value comes from; by default the one with the field's own name.",
+    )
+    expr: str | None = Field(
+        None, description="SQL expression over the source's columns; no files, no network, no subqueries."
+    )
+    value: Scalar = Field(None, description="A constant.")
+    lookup: str | None = Field(None, description="Lookup the value goes through, after its transforms.")
+    missing: Literal["reject", "null", "default"] = Field(
+        "reject", description="What happens when the lookup has no entry."
+    )
+    transform: list[Transform] = Field(
+        [], description="Transforms, in order: a name, or a name with its settings (`{replace: [a, b]}`)."
+    )
+    type: str | None = Field(None, description="Type of the value; by default the destination column's.")
+    format: str | list[str] | None = Field(
+        None, description="How a date, time or timestamp is written (`%d/%m/%Y`), or several to try in order."
+    )
+    timezone: str | None = Field(
+        None, description="Zone of times written without one (`Europe/Paris`); by default the import's."
+    )
+    required: bool = Field(False, description="A record without this value is refused [RU01].")
+    default: Scalar = Field(None, description="Value for a blank (after transforms).")
+    blank: Literal["null", "keep", "default", "reject"] | None = Field(
+        None,
+        description="What a blank means: no value (`null`), leave what is at the destination (`keep`), the default, or a reject [RU04]. By default `default` if there is one, else `null`.",
+    )
+    check: str | None = Field(
+        None, description="SQL condition over the fields that must hold [RU02]; not knowing (NULL) is holding."
+    )
+    unique: bool = Field(False, description="No two records of a run may have the same value [RU03].")
+    when: Literal["always", "created", "updated", "present"] = Field(
+        "always",
+        description="Write it always, only to created records, only to updated ones, or only when the source has a value.",
+    )
+
+    @field_validator("transform", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return [value] if isinstance(value, str | dict) else value
+
+    @field_validator("type")
+    @classmethod
+    def _is_type(cls, value: str | None) -> str | None:
+        if value is not None:
+            FieldType.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> FieldSpec:
+        given = [n for n, v in (("from", self.source), ("expr", self.expr)) if v is not None]
+        given += ["value"] if "value" in self.model_fields_set else []
+        if len(given) > 1:
+            raise ValueError(f"a field is made in one way; this one has {' and '.join(given)}")
+        if self.blank == "default" and "default" not in self.model_fields_set:
+            raise ValueError("blank: default needs a default")
+        if self.missing == "default" and "default" not in self.model_fields_set:
+            raise ValueError("missing: default needs a default")
+        return self
+
+
+class DestinationSpec(Strict):
+    """Where the records go."""
+
+    connection: str = Field(description="Connection of the project by name, or a URL (`sqlite:///shop.db`).")
+    table: str = Field(description="Table, with its schema where needed (`sales.orders`).")
+    create: bool = Field(False, description="Make the table from the fields' types and the key if it is not there.")
+
+
+class RejectSpec(Strict):
+    """How many rejects are bearable."""
+
+    limit: int | str | None = Field(
+        None, description="Most rejects, as a number or a share (`1%`); past it the run fails and nothing is kept."
+    )
+
+    @field_validator("limit")
+    @classmethod
+    def _share(cls, value: int | str | None) -> int | str | None:
+        return _limit(value)
+
+
+def _limit(value: int | str | None) -> int | str | None:
+    if isinstance(value, str):
+        if not value.endswith("%"):
+            raise ValueError("a limit is a number or a share such as 1%")
+        try:
+            share = float(value[:-1])
+        except ValueError:
+            raise ValueError(f"{value!r} is not a share such as 1%") from None
+        if not 0 <= share <= 100:
+            raise ValueError("a share is between 0% and 100%")
+    elif value is not None and value < 0:
+        raise ValueError("a limit is not negative")
+    return value
+
+
+class LimitSpec(Strict):
+    """Guards against doing too much."""
+
+    deletes: int | str | None = Field(
+        "10%",
+        description="Most deletions by mirror, as a number or a share of the records in scope; null for no limit.",
+    )
+
+    @field_validator("deletes")
+    @classmethod
+    def _share(cls, value: int | str | None) -> int | str | None:
+        return _limit(value)
+
+
+class DeleteSpec(Strict):
+    """What mirror does instead of deleting."""
+
+    set: dict[str, Scalar] = Field(
+        min_length=1, description="Values to set on records the source has no more (`{archived: true}`)."
+    )
+
+
+class ImportSpec(Strict):
+    """An import: source, fields, key, operation and destination."""
+
+    description: str = Field("", description="What it is for, for people.")
+    source: SourceSpec = Field(description="Where the records come from; a bare text is its path.")
+    filter: str | None = Field(
+        None, description="SQL condition over the source's columns; records for which it does not hold are skipped."
+    )
+    fields: dict[str, FieldSpec] = Field(
+        {},
+        description="Destination values by name; a bare text names the source column. Left out: every source column under its own name.",
+    )
+    lookups: dict[str, LookupSpec] = Field({}, description="Tables that turn one value into another.")
+    timezone: str = Field("UTC", description="Zone of times written without one.")
+    key: list[str] = Field([], description="Fields that say which destination record this is.")
+    operation: Operation = Field(
+        Operation.UPSERT, description="What to do: insert, update, upsert, delete, mirror, append."
+    )
+    destination: DestinationSpec = Field(description="Where the records go.")
+    duplicates: Literal["last", "first", "reject"] = Field(
+        "last",
+        description="Which of several records with one key counts; `reject` keeps the first and rejects the others [KY02].",
+    )
+    existing: Literal["reject", "skip"] = Field(
+        "reject", description="insert: what to do with a record that is there already [KY03]."
+    )
+    missing: Literal["reject", "skip"] | None = Field(
+        None,
+        description="update, delete: what to do with a record that is not there [KY04]; reject for update, skip for delete.",
+    )
+    delete_when: str | None = Field(
+        None, description="upsert: SQL condition over the source's columns; records for which it holds are deleted."
+    )
+    scope: dict[str, Scalar | list[Scalar]] = Field(
+        {}, description="mirror: destination columns and values that mark the records in its charge."
+    )
+    delete: DeleteSpec | None = Field(None, description="mirror: mark records instead of deleting them.")
+    limits: LimitSpec = Field(LimitSpec(), description="Guards against doing too much.")
+    rejects: RejectSpec = Field(RejectSpec(), description="How many rejects are bearable.")
+    commit: Literal["run", "batch"] = Field(
+        "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
+    )
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _path_only(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _key(cls, value: object) -> object:
+        return _one_or_many(value)
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _columns_only(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {k: {"from": v} if isinstance(v, str) else {} if v is None else v for k, v in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> ImportSpec:
+        needs = self.operation is not Operation.APPEND
+        if needs and not self.key:
+            raise ValueError(f"operation {self.operation} needs a key")
+        if not needs and self.key:
+            raise ValueError("append has no key; use insert, or upsert")
+        if self.fields and (lost := [k for k in self.key if k not in self.fields]):
+            raise ValueError(f"the key {lost[0]!r} is not among the fields")
+        if self.delete_when is not None and self.operation is not Operation.UPSERT:
+            raise ValueError("delete_when goes with upsert")
+        if (self.scope or self.delete) and self.operation is not Operation.MIRROR:
+            raise ValueError("scope and delete go with mirror")
+        if self.commit == "batch" and self.operation is Operation.MIRROR:
+            raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
+        for name, f in self.fields.items():
+            if f.lookup is not None and f.lookup not in self.lookups:
+                raise ValueError(f"field {name!r} uses the lookup {f.lookup!r}, which is not defined")
+            if name.startswith("_"):
+                raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
+        return self
+
+
+class ConnectionSpec(BaseModel):
+    """Access to one system. What else than the URL there can be depends on the connector."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    url: str = Field(
+        description="URL of the system (`postgresql://user@host/db`, `sqlite:///shop.db`); may hold references."
+    )
+
+
+class ProjectSpec(Strict):
+    """`headgate.yaml`: the connections and settings of a project."""
+
+    name: str = Field("", description="Name of the project; the folder's by default.")
+    connections: dict[str, ConnectionSpec] = Field({}, description="Connections by name; a bare text is the URL.")
+
+    @field_validator("connections", mode="before")
+    @classmethod
+    def _url_only(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {k: {"url": v} if isinstance(v, str) else v for k, v in value.items()}
+        return value

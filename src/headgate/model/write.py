@@ -1,0 +1,126 @@
+"""What an engine tells a writer to do, and what a writer tells it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .outcome import Account
+from .types import FieldType
+
+NUMBER = "_n"
+DELETE = "_delete"
+KEEP = "_keep_"
+ACTION = "_action"
+OLD = "_old_"
+
+
+class Operation(StrEnum):
+    """What an import does with its records at the destination."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    UPSERT = "upsert"
+    DELETE = "delete"
+    MIRROR = "mirror"
+    APPEND = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteField:
+    """One field to be written.
+
+    Attributes:
+        name: column at the destination and in the batches.
+        type: what the batches hold; the destination's column takes it without loss.
+        when: ``always``; ``created``: only when a record is created; ``updated``: only when one is updated,
+            and then it does not count as a difference by itself.
+        keeps: whether the batches have a ``_keep_NAME`` column: true there means that an existing record keeps
+            its value of this field, and a created one takes the batch's.
+    """
+
+    name: str
+    type: FieldType
+    when: str = "always"
+    keeps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSpec:
+    """Everything a writer needs to know.
+
+    Attributes:
+        table: destination table as the user wrote it.
+        fields: fields in batch order.
+        key: the fields that say which destination record this is; empty for append.
+        operation: see DESIGN "Matching and operations"; the same table is in docs/design.md.
+        create: the table does not exist and this run makes it, with `key` as its primary key.
+        required: fields that are NOT NULL in a table this run makes.
+        duplicates: ``last``, ``first`` (the others are skipped, reason ``duplicate``) or ``reject`` (the first stays,
+            later ones get KY02), of several records with one key in the run.
+        existing: of insert: ``reject`` (KY03) or ``skip`` (reason ``existing``).
+        missing: of update and delete: ``reject`` (KY04) or ``skip`` (reason ``missing``).
+        deletes: batches have a ``_delete`` column; true means this record of an upsert is a deletion.
+        scope: of mirror: only destination records with these values are in its charge.
+        mark: of mirror: set these instead of deleting.
+        batched: `commit: batch`; the engine calls match, apply, commit several times with records in between.
+        planned: the batches come from a plan: they have ``_action`` (created, updated, deleted) and ``_old_NAME``
+            columns of what the record was; a record that is no longer so is ``held`` (HE01).
+    """
+
+    table: str
+    fields: tuple[WriteField, ...]
+    key: tuple[str, ...]
+    operation: Operation
+    create: bool = False
+    required: frozenset[str] = frozenset()
+    duplicates: str = "last"
+    existing: str = "reject"
+    missing: str = "reject"
+    deletes: bool = False
+    scope: Mapping[str, object] = field(default_factory=dict)
+    mark: Mapping[str, object] = field(default_factory=dict)
+    batched: bool = False
+    planned: bool = False
+
+    def field(self, name: str) -> WriteField:
+        """The field of that name."""
+        return next(f for f in self.fields if f.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that the matching or the destination did not let through, or a skip worth listing.
+
+    Attributes:
+        number: the record's number within the run.
+        outcome: ``rejected``, ``invalid`` (KY02, RU03: our own rules, found at the destination), ``held`` or ``skipped``.
+        code: a code of `headgate.model.codes`; for skips the reason.
+        reason: for a person; the database's own words where it has some.
+        field: the field concerned, if one is.
+    """
+
+    number: int
+    outcome: str
+    code: str
+    reason: str
+    field: str = ""
+
+
+@dataclass(slots=True)
+class Matched:
+    """What a writer found for the records written since the last commit; `account.read` is their number.
+
+    Attributes:
+        account: outcomes as they will be (match) or are (apply).
+        refusals: records that get no further, each counted in `account`; skips are listed up to `LISTED_SKIPS` a reason.
+        in_scope: of mirror: how many destination records were in its charge before the run, for share limits.
+    """
+
+    account: Account
+    refusals: list[Refusal] = field(default_factory=list)
+    in_scope: int = 0
+
+
+LISTED_SKIPS = 1000

@@ -1,0 +1,137 @@
+"""What a destination is.
+
+A writer's life, once a run::
+
+    write(batch)*  ->  match()  ->  [changes()]  ->  apply()  ->  commit()        (or abort() at any time)
+
+`write` hands records over, `match` decides what would become of each without touching a record of the destination's,
+`changes` shows that decision field by field, `apply` carries it out, `commit` makes it visible. Planning is the same
+life that ends with abort, so a plan cannot differ from its run. With `spec.batched` the life is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.types import FieldType
+from headgate.model.write import Matched, Operation, WriteSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a destination can do; planning checks it before anything is read, docs and conformance are made from it.
+
+    Attributes:
+        operations: the operations it has.
+        transactional: nothing is visible before commit, and abort leaves nothing.
+        row_rejects: a record the destination refuses is told from its neighbours.
+        create_table: it can make the table.
+        exact_types: kinds of `FieldType` that come back exactly as written.
+        max_identifier: longest column name in bytes; None when unlimited.
+        gaps: what it cannot do, in words, for docs; each is a strict xfail of the conformance suite by its test's name.
+    """
+
+    operations: frozenset[Operation]
+    transactional: bool
+    row_rejects: bool
+    create_table: bool
+    exact_types: frozenset[str]
+    max_identifier: int | None = None
+    gaps: dict[str, str] = field(default_factory=dict)
+
+
+class Writer(Protocol):
+    """Takes the mapped records of one run."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Hand over mapped records (`headgate.model.record.Mapped.accepted`). Nothing becomes visible.
+
+        Raises:
+            DestinationError: the destination is gone, full, or not as inspected.
+        """
+        ...
+
+    def match(self, *, deletions: bool = True) -> Matched:
+        """Decide what becomes of every record written since the last commit. The destination's table is as before,
+        unless `spec.create` made it inside this very transaction.
+
+        Args:
+            deletions: of mirror: whether records the source has no more may be deleted (or marked). The engine says
+                no when the read was incomplete: a record that was refused must not be taken for one that is gone.
+        """
+        ...
+
+    def changes(self) -> Iterator[pa.RecordBatch]:
+        """After match: every record that would be created, updated or deleted, mirror's deletions included.
+
+        Columns: ``_n`` (null for mirror's deletions), ``_action`` (created, updated, deleted), then for each field its new
+        value, then for each field ``_old_NAME``, the destination's value now (null for created), all in Arrow types of
+        the fields. For deletions new values are null except the key's. In order of ``_n``, mirror's deletions last.
+        """
+        ...
+
+    def apply(self) -> Matched:
+        """After match: carry it out, not yet visible. Records the destination refuses become ``rejected``; the account
+        replaces the one of match."""
+        ...
+
+    def commit(self) -> None:
+        """Make everything applied visible, at once where the destination is transactional. Afterwards the writer takes
+        new records if `spec.batched`, and nothing otherwise."""
+        ...
+
+    def abort(self) -> None:
+        """Forget everything not committed and release the connection. May be called at any time, and twice."""
+        ...
+
+    def cancel(self) -> None:
+        """Break off what another thread waits for in `write`, `match` or `apply`; they then raise `Cancelled`. Safe
+        to call from any thread at any time."""
+        ...
+
+
+class Destination(Protocol):
+    """Where records go: one connection of a project."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do. Needs no connection."""
+        ...
+
+    def inspect(self, table: str) -> TableSchema | None:
+        """The table as it is now; None when there is none.
+
+        Raises:
+            ConnectionFailed: unreachable, or the login is refused.
+            DestinationError: no permission to look.
+        """
+        ...
+
+    def tables(self) -> list[str]:
+        """Names of the tables there are, as `inspect` takes them."""
+        ...
+
+    def propose(self, wanted: TableSchema) -> SchemaChange:
+        """What would make the table `wanted` (its `key` as primary key, `nullable` honoured)."""
+        ...
+
+    def native(self, type: FieldType) -> str:
+        """The destination's own name for a type."""
+        ...
+
+    def open(self, spec: WriteSpec) -> Writer:
+        """Begin a run's writing, in a transaction of its own.
+
+        Raises:
+            DestinationError: the table is missing (and not `spec.create`), or permission is.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections. May be called twice."""
+        ...

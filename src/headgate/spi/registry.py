@@ -1,0 +1,57 @@
+"""Connectors by name, found through entry points, so that built-in ones and strangers' register alike.
+
+Groups: ``headgate.sources`` and ``headgate.destinations``. An entry point's name is the connection type (``files``,
+``sqlite``, ``postgres``, ``memory``); it loads a class with the constructor `SourceFactory` or `DestinationFactory`
+describes, and with `schemes`, the URL schemes it answers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from headgate.model.errors import UsageError
+
+from .destination import Destination
+from .source import Source
+
+SOURCES = "headgate.sources"
+DESTINATIONS = "headgate.destinations"
+
+
+class SourceFactory(Protocol):
+    """Makes a source: ``factory(options, base)``; `options` is the definition's `source` (`model.spec.SourceSpec`),
+    `base` the folder relative paths start from."""
+
+    def __call__(self, options: Any, base: Path) -> Source: ...
+
+
+class DestinationFactory(Protocol):
+    """Makes a destination: ``factory(options, base)``; `options` is the connection with its references resolved
+    (`url`, and what else the connector knows)."""
+
+    def __call__(self, options: Mapping[str, Any], base: Path) -> Destination: ...
+
+
+def names(group: str) -> list[str]:
+    """All connector names of a group, sorted."""
+    return sorted(e.name for e in entry_points(group=group))
+
+
+def load(group: str, name: str) -> Any:
+    """The factory registered under that name.
+
+    Raises:
+        UsageError: there is none, or what it needs is not installed.
+    """
+    found: tuple[EntryPoint, ...] = tuple(entry_points(group=group, name=name))
+    if not found:
+        raise UsageError(f"there is no connector {name!r}", hint=f"There are: {', '.join(names(group)) or 'none'}.")
+    try:
+        return found[0].load()
+    except ImportError as e:
+        raise UsageError(
+            f"the connector {name!r} needs the package {e.name}", hint=f"Install it: pip install 'headgate[{name}]'."
+        ) from e

@@ -1,0 +1,94 @@
+"""What a source is.
+
+A source gives **partitions**: pieces that are independent of each other and stable across retries (a file, a sheet).
+Opening one gives a **scan**: a schema, and batches in the order of the source. A scan may be read again from the
+start any number of times and then yields the same records with the same ordinals: planning, running, retrying and
+looking up the raw values of a refused record all rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from headgate.model.record import Batch, Origin
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A piece of a source.
+
+    Attributes:
+        name: as a person would name it: the file (with its folder as given), and the sheet where there are several.
+        size: bytes to be read, for progress; 0 when not known.
+        options: what the source needs to open it again; opaque to everybody else.
+    """
+
+    name: str
+    size: int = 0
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+class Scan(Protocol):
+    """One partition, opened."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns. Text formats and spreadsheets give text for every column."""
+        ...
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        """What was found out by looking (format, encoding, delimiter, quote, header row, sheet, ...), for people."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """All records from the first on, at most `BATCH_ROWS` a batch. May be called again, one at a time.
+
+        Closing the iterator early releases what it holds.
+
+        Raises:
+            SourceError: the input cannot be read on; records that were yielded before stand.
+        """
+        ...
+
+    def locate(self, ordinals: Sequence[int]) -> list[Origin]:
+        """Where these records came from; `ordinals` increase. Costs at most one pass over the input."""
+        ...
+
+    def progress(self) -> float:
+        """How much of the partition the running iterator has read, 0 to 1."""
+        ...
+
+    def close(self) -> None:
+        """Release files and temporary copies. May be called twice."""
+        ...
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    def partitions(self) -> list[Partition]:
+        """All pieces, in the order in which they must be read.
+
+        Raises:
+            SourceError: there is nothing to read (no such file, nothing matches the pattern).
+        """
+        ...
+
+    def open(self, partition: Partition) -> Scan:
+        """Open one piece and look at its beginning.
+
+        Raises:
+            SourceError: it cannot be read, or is not what it should be.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release everything, temporary copies too. May be called twice."""
+        ...
