@@ -1,0 +1,86 @@
+"""What commands print: text for people, JSON for programs, progress on the side."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headgate.engine.runner import Progress
+
+PLAIN_EVERY = 5.0  # seconds between lines of progress where there is no terminal
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def console() -> Console:
+    """A console on standard output; without a terminal it writes plain text, wide enough not to break lines."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+class Watcher:
+    """Shows progress on standard error: a live line on a terminal, otherwise a plain line every few seconds."""
+
+    def __init__(self, name: str, *, quiet: bool) -> None:
+        self._name = name
+        self._quiet = quiet
+        self._started = self._said = time.monotonic()
+        self._live: Any = None
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+            self._live.start()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of progress."""
+        if self._live is not None:
+            self._live.update(self._line(progress))
+        elif not self._quiet and time.monotonic() - self._said > PLAIN_EVERY:
+            self._said = time.monotonic()
+            click.echo(self._line(progress), err=True)
+
+    def _line(self, p: Progress) -> str:
+        seconds = max(time.monotonic() - self._started, 0.001)
+        parts = [
+            f"{self._name}: {p.phase}",
+            f"{p.read:,} records",
+            f"{p.read / seconds:,.0f}/s",
+            f"{p.rejects:,} rejects",
+        ]
+        if p.fraction is not None:
+            parts.insert(1, f"{p.fraction:.0%}")
+            if 0.02 < p.fraction < 1 and p.phase == "reading":
+                parts.append(f"about {seconds / p.fraction * (1 - p.fraction):,.0f} s to read")
+        return "  ".join(parts)
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._live is not None:
+            self._live.stop()
+
+
+@contextmanager
+def watching(name: str, *, quiet: bool) -> Iterator[Watcher]:
+    """Progress of one execution."""
+    watcher = Watcher(name, quiet=quiet)
+    try:
+        yield watcher
+    finally:
+        watcher.close()

@@ -1,0 +1,368 @@
+"""`headgate init`, `new`, `check`, `imports`, `connections` and `schema`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headgate.model.errors import HeadgateError, UsageError
+
+from .output import console, json_option, print_json
+
+if TYPE_CHECKING:
+    from headgate.app.project import Definition, Project
+
+_SETTINGS = """\
+# A Headgate project: connections here, imports in imports/*.yaml.
+connections:
+  shop: sqlite:///shop.db
+  # warehouse: postgresql://loader:${env:WAREHOUSE_PASSWORD}@localhost/warehouse
+"""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@json_option
+def init(folder: Path, as_json: bool) -> None:
+    r"""Make a project: headgate.yaml, imports/, inbox/.
+
+    \b
+    Example:
+      headgate init shop
+
+    \b
+    Exit codes: 0 all well; 2 there is a project already.
+    """
+    if (folder / "headgate.yaml").exists():
+        raise UsageError(f"{folder} is a project already")
+    for part in (folder / "imports", folder / "inbox"):
+        part.mkdir(parents=True, exist_ok=True)
+    (folder / "headgate.yaml").write_text(_SETTINGS, encoding="utf-8")
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(".headgate/\n", encoding="utf-8")
+    if as_json:
+        print_json({"project": str(folder.resolve())})
+    else:
+        click.echo(f"Made a project in {folder}. Put a file into inbox/ and go on with:")
+        click.echo("  headgate new inbox/FILE --into shop#TABLE --key FIELD")
+
+
+@click.command()
+@click.argument("file")
+@click.option("--into", required=True, metavar="CONNECTION#TABLE", help="Where the records go.")
+@click.option(
+    "--key", multiple=True, metavar="FIELD", help="Field that says which record this is; several times or with commas."
+)
+@click.option(
+    "--operation", help="insert, update, upsert (default with a key), delete, mirror, append (default without)."
+)
+@click.option("--name", help="Name of the import; by default the file's.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any key of the definition (`source.sheet=Prices`).",
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the definition instead of writing imports/NAME.yaml.")
+@json_option
+def new(
+    file: str, into: str, key: tuple[str, ...], operation: str | None, name: str | None, settings: tuple[str, ...],
+    only_print: bool, as_json: bool,
+) -> None:  # fmt: skip
+    r"""Propose the definition of an import from a file: columns found, matched to the table's, typed.
+
+    \b
+    Example:
+      headgate new inbox/products.xlsx --into shop#product --key product_no
+
+    \b
+    Exit codes: 0 all well; 1 the file or the table cannot be read; 2 wrong use.
+    """
+    from headgate.app.draft import propose
+    from headgate.app.oneline import definition_for
+    from headgate.app.project import find_project
+
+    project = find_project()
+    source_only = tuple(s for s in settings if s.startswith("source."))
+    wanted = definition_for(project, file, into=into, key=key, operation=operation, settings=source_only)
+    draft = propose(project, wanted)
+    target = project.folder / "imports" / f"{name or wanted.name}.yaml"
+    if not only_print:
+        if target.exists():
+            raise UsageError(f"{target} is there already", hint="Choose another name: --name NAME.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(draft.text, encoding="utf-8")
+    if as_json:
+        fields = [
+            {"name": f.name, "from": f.column, "type": str(f.type), "confidence": f.confidence} for f in draft.fields
+        ]
+        print_json({
+            "file": None if only_print else str(target), "definition": draft.text, "fields": fields,
+            "findings": dict(draft.findings), "unmatched": draft.unmatched, "uncovered": draft.uncovered,
+        })  # fmt: skip
+        return
+    click.echo(draft.text, nl=False)
+    for title, names in (
+        ("No column of the table fits", draft.unmatched),
+        ("The table's columns without a value", draft.uncovered),
+    ):
+        if names:
+            click.echo(f"# {title}: {', '.join(names)}")
+    if not only_print:
+        click.echo(f"\nWritten to {target.relative_to(project.folder)}. Next: headgate plan {target.stem}")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[IMPORT | FILE]...")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any key of the definition (`source.delimiter=;`).",
+)
+@json_option
+def check(names: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> int:
+    r"""Check definitions against their source and destination, or show what is found in a FILE of records.
+
+    \b
+    Example:
+      headgate check
+      headgate check products
+      headgate check inbox/prices.csv
+
+    \b
+    Exit codes: 0 all well; 1 or 2 something is wrong.
+    """
+    from headgate.app.project import find_project
+
+    project = find_project()
+    chosen = list(names) or list(project.import_files)
+    if not chosen:
+        raise UsageError(
+            "there is nothing to check: no imports/*.yaml here", hint="headgate check FILE shows what is in a file."
+        )
+    results, worst = [], 0
+    for name in chosen:
+        try:
+            result = _check(project, name, settings)
+        except HeadgateError as e:
+            if len(chosen) == 1:
+                raise
+            result = {"name": name, "ok": False, "error": e.message, "hint": e.hint}
+            worst = max(worst, e.exit_code)
+        results.append(result)
+        if not as_json:
+            _show_check(result)
+    if as_json:
+        print_json(results)
+    return worst
+
+
+def _check(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    from headgate.app.oneline import definition_for
+    from headgate.app.service import check, destination_name
+
+    if name not in project.import_files and not name.endswith((".yaml", ".yml")):
+        return _look(project, name, settings)
+    definition = definition_for(project, name, settings=settings)
+    with closing(check(project, definition)) as prepared:
+        return {
+            "name": name,
+            "ok": True,
+            "operation": prepared.spec.operation.value,
+            "destination": destination_name(project, definition),
+            "partitions": [p.name for p in prepared.partitions],
+            "findings": dict(prepared.first.findings),
+            "fields": [{"name": f.name, "type": str(f.type)} for f in prepared.write.fields],
+            "schema_changes": [c.summary for c in prepared.schema_changes],
+            "warnings": prepared.warnings,
+        }
+
+
+def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """What is found in a file of records."""
+    from headgate.app.oneline import definition_for
+
+    wanted = definition_for(project, name, into="memory://look#look", settings=settings)
+    with closing(project.source(wanted.spec.source, wanted.base)) as source:
+        partitions = source.partitions()
+        with closing(source.open(partitions[0])) as scan:
+            batches = iter(scan.batches())
+            first = next(batches, None)
+            rows = first.records.slice(0, 5).to_pylist() if first is not None else []
+            if close := getattr(batches, "close", None):
+                close()
+            return {
+                "name": name,
+                "ok": True,
+                "partitions": [p.name for p in partitions],
+                "findings": dict(scan.findings),
+                "columns": list(scan.schema.names),
+                "first_records": rows,
+            }
+
+
+def _show_check(result: dict[str, Any]) -> None:
+    out = console()
+    if not result["ok"]:
+        out.print(f"✗ {result['name']}: {result['error']}", markup=False)
+        if result["hint"]:
+            out.print(f"  {result['hint']}", markup=False)
+        return
+    out.print(f"✓ {result['name']}", markup=False)
+    findings = {k: v for k, v in result["findings"].items() if k != "notes" and v not in (None, "")}
+    out.print("  found: " + ", ".join(f"{k} {_shown(v)}" for k, v in findings.items()), markup=False)
+    for note in result["findings"].get("notes") or []:
+        out.print(f"  note: {note}", markup=False)
+    if "columns" in result:
+        _show_records(result, out)
+        return
+    fields = ", ".join(f"{f['name']} {f['type']}" for f in result["fields"])
+    out.print(f"  {result['operation']} into {result['destination']}: {fields}", markup=False)
+    for change in result["schema_changes"]:
+        out.print(f"  would {change}", markup=False)
+    for warning in result["warnings"]:
+        out.print(f"  warning: {warning}", markup=False)
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str) and not value.isalnum() else str(value)
+
+
+def _show_records(result: dict[str, Any], out: Any) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_edge=False, pad_edge=False)
+    shown = result["columns"][:8]
+    for column in shown:
+        table.add_column(Text(column), overflow="ellipsis", no_wrap=True, max_width=24)
+    for row in result["first_records"]:
+        table.add_row(*(Text("" if row[c] is None else str(row[c])) for c in shown))
+    out.print(table)
+    if more := len(result["columns"]) - len(shown):
+        out.print(f"  and {more} more columns: {', '.join(result['columns'][8:])}", markup=False)
+
+
+@click.command()
+@json_option
+def imports(as_json: bool) -> None:
+    r"""List the project's imports and how their last run ended.
+
+    \b
+    Example:
+      headgate imports
+
+    \b
+    Exit codes: 0 all well; 2 this is no project.
+    """
+    from headgate.app.project import find_project
+
+    project = find_project()
+    if not project.is_project:
+        raise UsageError(f"{project.folder} is no project", hint="Make one: headgate init.")
+    rows = [_import_row(project, name) for name in project.import_files]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo("No imports yet. Make one: headgate new FILE --into CONNECTION#TABLE --key FIELD")
+    _print_table(("import", "operation", "source", "destination", "last run"), rows)
+
+
+def _import_row(project: Project, name: str) -> dict[str, Any]:
+    from headgate.app.service import destination_name
+    from headgate.model.run import Kind
+
+    last = next((r for r in project.ledger.runs(limit=50, import_name=name) if r.kind is Kind.RUN), None)
+    ended = f"{last.status} (run {last.id}, {last.started:%Y-%m-%d %H:%M})" if last else "never"
+    try:
+        definition: Definition = project.load(name)
+    except HeadgateError as e:
+        return {"import": name, "operation": "", "source": "", "destination": "", "last run": ended, "error": e.message}
+    path = definition.spec.source.path
+    source = path if isinstance(path, str) else ", ".join(path)
+    operation = definition.spec.operation.value
+    target = destination_name(project, definition)
+    return {"import": name, "operation": operation, "source": source, "destination": target, "last run": ended}
+
+
+def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(Text(str(row[c])) for c in columns))
+        if error := row.get("error"):
+            table.add_row("", Text(str(error), style="red"))
+    console().print(table)
+
+
+@click.command()
+@click.option("--test", is_flag=True, help="Connect to each and count its tables.")
+@json_option
+def connections(test: bool, as_json: bool) -> int:
+    r"""List the project's connections, without their secrets.
+
+    \b
+    Example:
+      headgate connections --test
+
+    \b
+    Exit codes: 0 all well; 1 one cannot be reached; 2 this is no project.
+    """
+    from headgate.app.project import find_project
+
+    project = find_project()
+    if not project.is_project:
+        raise UsageError(f"{project.folder} is no project", hint="Make one: headgate init.")
+    rows = []
+    for name in project.settings.connections:
+        row = {"connection": name, "url": project.shown(name)}
+        if test:
+            row["state"] = _state(project, name)
+        rows.append(row)
+    if as_json:
+        print_json(rows)
+    else:
+        _print_table(("connection", "url", "state") if test else ("connection", "url"), rows)
+    return 1 if any(not str(r.get("state", "")).startswith(("", "reached")[test]) for r in rows) else 0
+
+
+def _state(project: Project, name: str) -> str:
+    try:
+        with closing(project.destination(name, project.folder)) as destination:
+            return f"reached, {len(destination.tables())} tables"
+    except HeadgateError as e:
+        return e.message
+
+
+@click.command()
+@click.option("--project", "for_project", is_flag=True, help="The schema of headgate.yaml instead of an import's.")
+def schema(for_project: bool) -> None:
+    r"""Print the JSON Schema of definitions, for editors.
+
+    \b
+    Example:
+      headgate schema > import.schema.json
+
+    \b
+    Exit codes: 0 all well.
+    """
+    from headgate.model.spec import ImportSpec, ProjectSpec
+
+    model = ProjectSpec if for_project else ImportSpec
+    data = model.model_json_schema(by_alias=True)
+    data["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    print_json(data)

@@ -1,0 +1,157 @@
+"""Saved plans: every change a run would make, with what the record was, in one Arrow file beside the ledger.
+
+A plan is run from this file alone: not a byte of the source is read again, so what is written is what was shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from headgate.ledger import Ledger
+from headgate.model.errors import DestinationError, UsageError
+from headgate.model.outcome import Account, Outcome
+from headgate.model.record import Problem, Reject
+from headgate.model.run import Kind, Run, Status
+from headgate.model.types import FieldType
+from headgate.model.write import ACTION, NUMBER, OLD, Operation, WriteField, WriteSpec
+from headgate.spi.destination import Destination
+
+from .runner import Observe, Progress, aborting
+
+_SPEC = b"headgate.write"
+
+
+def save_changes(path: Path, write: WriteSpec, changes: Iterator[pa.RecordBatch]) -> None:
+    """Write a plan's changes; the file appears whole or not at all."""
+    schema = changes_schema(write).with_metadata({_SPEC: json.dumps(_to_json(write)).encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    try:
+        with pa.OSFile(str(part), "wb") as out, pa.ipc.new_file(
+            out, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+        ) as writer:  # fmt: skip
+            for batch in changes:
+                writer.write_batch(batch.replace_schema_metadata(None).cast(schema))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def changes_schema(write: WriteSpec) -> pa.Schema:
+    """Columns of `Writer.changes`."""
+    return pa.schema(
+        [(NUMBER, pa.int64()), (ACTION, pa.string())]
+        + [(f.name, f.type.arrow) for f in write.fields]
+        + [(OLD + f.name, f.type.arrow) for f in write.fields]
+    )
+
+
+def read_changes(path: Path) -> Iterator[pa.RecordBatch]:
+    """The changes of a saved plan, batch by batch."""
+    with _open(path) as source, pa.ipc.open_file(source) as reader:
+        for i in range(reader.num_record_batches):
+            yield reader.get_batch(i)
+
+
+def read_spec(path: Path) -> WriteSpec:
+    """What the writer was told when the plan was made."""
+    with _open(path) as source, pa.ipc.open_file(source) as reader:
+        return _from_json(json.loads(reader.schema.metadata[_SPEC]))
+
+
+def _open(path: Path) -> Any:
+    try:
+        return pa.memory_map(str(path), "rb")
+    except FileNotFoundError:
+        raise UsageError(f"the plan's changes are gone ({path})", hint="Plan again.") from None
+
+
+def check_plan(plan: Run, runs: list[Run], fingerprint: str) -> None:
+    """Refuse a plan that cannot be run.
+
+    Raises:
+        UsageError: no plan, not finished, run already, or the definition changed since.
+    """
+    if plan.kind is not Kind.PLAN:
+        raise UsageError(f"{plan.id} is a run, not a plan", hint="headgate runs shows which is which.")
+    if plan.status not in (Status.SUCCEEDED, Status.PARTIAL):
+        raise UsageError(f"plan {plan.id} did not finish ({plan.status})", hint="Plan again.")
+    done = [r for r in runs if r.plan_id == plan.id and r.status in (Status.SUCCEEDED, Status.PARTIAL)]
+    if done:
+        raise UsageError(f"plan {plan.id} was run already, as run {done[0].id}", hint="Plan again.")
+    if fingerprint and plan.fingerprint != fingerprint:
+        raise UsageError(f"the definition changed after plan {plan.id} was made", hint="Plan again.")
+
+
+def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, observe: Observe) -> None:
+    """Write exactly what a plan says; records that changed since it was made are held.
+
+    Args:
+        plan: the plan's record.
+        run: this run's record, begun in the ledger.
+    """
+    path = ledger.changes_path(plan.id)
+    spec = replace(read_spec(path), planned=True, batched=False, deletes=False)
+    if spec.create and destination.inspect(spec.table) is not None:
+        raise DestinationError(f"{spec.table} was made after the plan", hint="Plan again.")
+    run.account = _settled(plan.account)
+    ledger.record_rejects(run.id, ledger.rejects(plan.id))
+    with aborting(destination.open(spec)) as writer:
+        rows = 0
+        for batch in read_changes(path):
+            writer.write(batch)
+            rows += batch.num_rows
+            observe(Progress("reading", rows, run.account.rejects))
+        observe(Progress("matching", rows))
+        writer.match()
+        observe(Progress("writing", rows))
+        applied = writer.apply()
+        run.account.merge_outcomes(applied.account)
+        if applied.refusals:
+            ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec))
+        run.account.check("The run")
+        observe(Progress("committing", rows, run.account.rejects))
+        writer.commit()
+
+
+def _settled(planned: Account) -> Account:
+    """The outcomes that a plan already decided; what it would write is counted when it is written."""
+    account = Account.from_dict(planned.as_dict())
+    for outcome in (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED):
+        account.outcomes.pop(outcome, None)
+    account.mirror_deleted = 0
+    return account
+
+
+def _held(path: Path, refusals: dict[int, Any], spec: WriteSpec) -> Iterator[Reject]:
+    """Refused records of a planned run, with the values the plan would have written."""
+    names = [f.name for f in spec.fields]
+    for batch in read_changes(path):
+        numbers = batch.column(NUMBER).to_pylist()
+        places = [i for i, n in enumerate(numbers) if n in refusals]
+        for i, row in zip(places, batch.select(names).take(places).to_pylist(), strict=True):
+            refusal = refusals[numbers[i]]
+            raw = {k: None if v is None else str(v) for k, v in row.items()}
+            value = raw.get(refusal.field) if refusal.field else None
+            problem = Problem(refusal.code, refusal.reason, refusal.field, "", value)
+            yield Reject(refusal.number, Outcome(refusal.outcome), (problem,), raw)
+
+
+def _to_json(write: WriteSpec) -> dict[str, Any]:
+    data = asdict(write)
+    data["required"] = sorted(write.required)
+    return data
+
+
+def _from_json(data: dict[str, Any]) -> WriteSpec:
+    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"]), "keeps": False}) for f in data["fields"])
+    return WriteSpec(**{
+        **data, "fields": fields, "key": tuple(data["key"]), "required": frozenset(data["required"]),
+        "operation": Operation(data["operation"]),
+    })  # fmt: skip

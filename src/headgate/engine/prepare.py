@@ -1,0 +1,237 @@
+"""Everything that is decided before the first record is mapped: the definition against the source and the destination."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from headgate.mapping import Inference, Program, compile_program, effective_types, plan_fields
+from headgate.model.errors import DefinitionError, DestinationError, SourceError
+from headgate.model.spec import FieldSpec, ImportSpec, LookupSpec
+from headgate.model.table import Column, SchemaChange, TableSchema
+from headgate.model.types import FieldType
+from headgate.model.write import Operation, WriteSpec
+from headgate.spi.destination import Destination
+from headgate.spi.source import Partition, Scan, Source
+
+OpenLookup = Callable[[LookupSpec], Source]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An import checked against both sides.
+
+    Attributes:
+        fields: every field as it will be made, also where the definition names none.
+        write: what the writer is told.
+        table: the destination's table as it is; None when this run makes it.
+        schema_changes: what the run would change in the destination's schema.
+        first: the first partition's scan, open; its findings are shown to people.
+    """
+
+    spec: ImportSpec
+    source: Source
+    destination: Destination
+    partitions: list[Partition]
+    first: Scan
+    fields: dict[str, FieldSpec]
+    write: WriteSpec
+    table: TableSchema | None
+    schema_changes: list[SchemaChange]
+    started: datetime
+    lookups: dict[str, pa.Table]
+    types: dict[str, FieldType]
+    programs: dict[pa.Schema, Program] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def program(self, scan: Scan, name: str) -> Program:
+        """The compiled program for a scan's columns; partitions with the same columns share one.
+
+        Raises:
+            SourceError: this partition lacks a column that the definition uses.
+        """
+        schema = scan.schema
+        if schema not in self.programs:
+            try:
+                program = compile_program(self.spec, self.fields, self.types, schema, self.lookups, self.started)
+            except DefinitionError as e:
+                raise SourceError(
+                    f"{name}: {e.message}", hint=e.hint or "Its columns differ from the first file's."
+                ) from None
+            if self.programs and any(f.unique for f in self.fields.values()):
+                raise SourceError(
+                    f"{name}: its columns differ from the first file's, and a field is declared unique",
+                    hint="Import the files apart, or give them the same columns.",
+                )
+            self.programs[schema] = program
+        return self.programs[schema]
+
+    def close(self) -> None:
+        """Release the programs and both sides."""
+        for program in self.programs.values():
+            program.close()
+        self.first.close()
+        self.source.close()
+        self.destination.close()
+
+
+def prepare(
+    spec: ImportSpec, source: Source, destination: Destination, open_lookup: OpenLookup, started: datetime
+) -> Prepared:
+    """Check a definition against its destination, then its source, and compile it.
+
+    Raises:
+        DefinitionError: it does not fit one of them.
+        DestinationError, SourceError: one of them cannot be used.
+    """
+    table = _inspect(spec, destination)
+    partitions = source.partitions()
+    first = source.open(partitions[0])
+    fields = plan_fields(spec, first.schema.names, table)
+    inferred = infer(fields, source, partitions) if table is None else {}
+    types = effective_types(fields, table, inferred)
+    lookups = {name: _lookup(one, open_lookup) for name, one in spec.lookups.items()}
+    program = compile_program(spec, fields, types, first.schema, lookups, started)
+    write = _write_spec(spec, program, fields, table)
+    changes = [destination.propose(wanted(write, fields))] if table is None else []
+    _check_table(write, table)
+    return Prepared(
+        spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, types,
+        programs={first.schema: program},
+    )  # fmt: skip
+
+
+def _inspect(spec: ImportSpec, destination: Destination) -> TableSchema | None:
+    can = destination.capabilities
+    if spec.operation not in can.operations:
+        have = ", ".join(sorted(o.value for o in can.operations))
+        raise DefinitionError(f"the destination cannot {spec.operation}", hint=f"It can: {have}.")
+    name = spec.destination.table
+    table = destination.inspect(name)
+    if table is not None:
+        return table
+    if not spec.destination.create:
+        there = destination.tables()
+        near = difflib.get_close_matches(name, there, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else f"There are: {', '.join(there[:20])}. " if there else ""
+        raise DestinationError(f"there is no table {name!r}", hint=f"{hint}To make it, say create: true (--create).")
+    if not can.create_table:
+        raise DefinitionError("the destination cannot make tables")
+    if spec.operation in (Operation.UPDATE, Operation.DELETE):
+        raise DefinitionError(f"{spec.operation} needs a table that is there; {name!r} is not")
+    return None
+
+
+def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partition]) -> dict[str, FieldType]:
+    """Types of source columns no type is declared for, by a pass over the whole input.
+
+    A type is inferred only if every value comes back from it exactly as it was written.
+    """
+    wanted = {f.source or name for name, f in fields.items() if f.type is None and f.expr is None and not _made(f)}
+    if not wanted:
+        return {}
+    inference: Inference | None = None
+    for partition in partitions:
+        scan = source.open(partition)
+        try:
+            for batch in scan.batches():
+                if inference is None:
+                    inference = Inference(scan.schema)
+                inference.add(batch.records)
+        finally:
+            scan.close()
+    found = inference.types() if inference is not None else {}
+    return {
+        name: found[column] for name, f in fields.items() if (column := f.source or name) in found and column in wanted
+    }
+
+
+def _made(field: FieldSpec) -> bool:
+    return "value" in field.model_fields_set or field.lookup is not None or bool(field.transform)
+
+
+def _lookup(lookup: LookupSpec, open_lookup: OpenLookup) -> pa.Table:
+    if lookup.values is not None:
+        takes = [
+            None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in lookup.values.values()
+        ]
+        return pa.table({"match": pa.array(list(lookup.values), pa.string()), "take": pa.array(takes, pa.string())})
+    source = open_lookup(lookup)
+    match, take = str(lookup.match), str(lookup.take)
+    pieces: list[pa.Table] = []
+    try:
+        for partition in source.partitions():
+            scan = source.open(partition)
+            missing = [c for c in (match, take) if c not in scan.schema.names]
+            if missing:
+                there = ", ".join(scan.schema.names)
+                raise DefinitionError(
+                    f"lookup {lookup.path}: there is no column {missing[0]!r}", hint=f"There are: {there}."
+                )
+            pieces += [
+                pa.Table.from_batches([b.records])
+                .select([match, take])
+                .cast(pa.schema([(match, pa.string()), (take, pa.string())]))
+                for b in scan.batches()
+            ]
+            scan.close()
+    finally:
+        source.close()
+    if not pieces:
+        raise SourceError(f"lookup {lookup.path} has no records")
+    return pa.concat_tables(p.rename_columns(["match", "take"]) for p in pieces)
+
+
+def _write_spec(
+    spec: ImportSpec, program: Program, fields: dict[str, FieldSpec], table: TableSchema | None
+) -> WriteSpec:
+    missing = spec.missing or ("reject" if spec.operation is Operation.UPDATE else "skip")
+    return WriteSpec(
+        table=spec.destination.table,
+        fields=program.fields,
+        key=tuple(spec.key),
+        operation=spec.operation,
+        create=table is None,
+        required=frozenset(name for name, f in fields.items() if f.required),
+        duplicates=spec.duplicates,
+        existing=spec.existing,
+        missing=missing,
+        deletes=spec.delete_when is not None,
+        scope=dict(spec.scope),
+        mark=dict(spec.delete.set) if spec.delete else {},
+        batched=spec.commit == "batch",
+    )
+
+
+def wanted(write: WriteSpec, fields: dict[str, FieldSpec]) -> TableSchema:
+    """The table a run would make for what it writes."""
+    columns = tuple(
+        Column(f.name, f.type, nullable=f.name not in write.required and f.name not in write.key) for f in write.fields
+    )
+    unique = tuple((name,) for name, f in fields.items() if f.unique and (name,) != write.key)
+    return TableSchema(write.table, columns, write.key, unique)
+
+
+def _check_table(write: WriteSpec, table: TableSchema | None) -> None:
+    """Refuse what the table would refuse for every record."""
+    if table is None:
+        return
+    for name in (*write.scope, *write.mark):
+        if table.column(name) is None:
+            raise DefinitionError(f"scope and delete.set name columns of {table.name}; {name!r} is none")
+    if write.operation in (Operation.INSERT, Operation.UPSERT, Operation.MIRROR, Operation.APPEND):
+        given = {f.name for f in write.fields if f.when != "updated"}
+        lacking = [
+            c.name
+            for c in table.columns
+            if not c.nullable and not c.default and not c.generated and c.name not in given
+        ]
+        if lacking:
+            raise DefinitionError(
+                f"{table.name} needs a value for {', '.join(lacking)}, and no field gives one",
+                hint=f"Add a field for {lacking[0]}, or use operation: update.",
+            )

@@ -1,0 +1,107 @@
+"""Bringing refused records to the ledger with their raw values and their place in the source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+
+from headgate.model.outcome import Outcome
+from headgate.model.record import Batch, Problem, Reject, RejectSet, split_number
+from headgate.model.spec import FieldSpec
+from headgate.model.write import Refusal
+from headgate.spi.source import Partition, Scan, Source
+
+Record = Callable[[Iterable[Reject]], None]
+BUFFERED = 50_000
+
+
+class InvalidRecords:
+    """Collects what mapping refused in one partition and records it with its places.
+
+    Finding places costs a pass over the input, so it is done for many records at once.
+
+    Args:
+        partition: index of the partition.
+        record: takes the rejects, in order.
+    """
+
+    def __init__(self, partition: int, scan: Scan, record: Record) -> None:
+        self._partition = partition
+        self._scan = scan
+        self._record = record
+        self._sets: list[RejectSet] = []
+        self._count = 0
+
+    def add(self, rejects: RejectSet) -> None:
+        """Take the refused records of one batch."""
+        if len(rejects):
+            self._sets.append(rejects)
+            self._count += len(rejects)
+
+    def flush(self, *, always: bool = True) -> None:
+        """Record what is collected; unless `always`, only when it is much. The scan must not be reading."""
+        if not self._count or (not always and self._count < BUFFERED):
+            return
+        ordinals = [o for s in self._sets for o in s.ordinals]
+        origins = self._scan.locate(ordinals)
+        rejects = (r for s in self._sets for r in s.rejects(self._partition))
+        self._record(replace(r, origin=o) for r, o in zip(rejects, origins, strict=True))
+        self._sets, self._count = [], 0
+
+
+def late(
+    refusals: list[Refusal], source: Source, partitions: list[Partition], fields: dict[str, FieldSpec]
+) -> Iterator[Reject]:
+    """Refusals found while matching or writing, as rejects: their records are read again from the source."""
+    by_partition: dict[int, dict[int, list[Refusal]]] = defaultdict(lambda: defaultdict(list))
+    for refusal in refusals:
+        partition, ordinal = split_number(refusal.number)
+        by_partition[partition][ordinal].append(refusal)
+    for index in sorted(by_partition):
+        scan = source.open(partitions[index])
+        try:
+            yield from _of_scan(scan, by_partition[index], fields)
+        finally:
+            scan.close()
+
+
+def _of_scan(scan: Scan, wanted: dict[int, list[Refusal]], fields: dict[str, FieldSpec]) -> Iterator[Reject]:
+    ordinals = sorted(wanted)
+    raws = _raw(scan, ordinals)
+    for ordinal, raw, origin in zip(ordinals, raws, scan.locate(ordinals), strict=True):
+        for refusal in wanted[ordinal]:
+            column = fields[refusal.field].source or refusal.field if refusal.field in fields else ""
+            value = raw.get(column) if column else None
+            problem = Problem(refusal.code, refusal.reason, refusal.field, column if column in raw else "", value)
+            yield Reject(refusal.number, Outcome(refusal.outcome), (problem,), raw, origin)
+
+
+def _raw(scan: Scan, ordinals: list[int]) -> list[dict[str, str | None]]:
+    """The records of these ordinals as they stand in the source."""
+    found: list[dict[str, str | None]] = []
+    with closing(_batches(scan)) as batches:
+        for batch in batches:
+            wanted = list(islice(ordinals, len(found), None))
+            if not wanted:
+                break
+            numbers = batch.ordinals
+            if isinstance(numbers, range):
+                inside = [o for o in wanted if o < numbers.stop]
+                positions = [o - numbers.start for o in inside]
+            else:
+                last = numbers[-1] if len(numbers) else -1
+                place = {o: i for i, o in enumerate(numbers)}
+                inside = [o for o in wanted if o <= last]
+                positions = [place[o] for o in inside]
+            if positions:
+                rows = batch.records.take(positions).to_pylist()
+                found += [{k: None if v is None else str(v) for k, v in row.items()} for row in rows]
+    return found
+
+
+def _batches(scan: Scan) -> Generator[Batch]:
+    """The scan's batches as a generator, so that stopping early can close it."""
+    yield from scan.batches()

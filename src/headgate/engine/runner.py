@@ -1,0 +1,240 @@
+"""Running and planning: read, map and write overlap; then match, apply, commit.
+
+The order at the end of a run is: rejects to the ledger, the destination's commit, the ledger's account. Whatever goes wrong
+before the commit leaves the destination as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from headgate.ledger import Ledger
+from headgate.model.errors import Cancelled, HeadgateError, LimitExceeded
+from headgate.model.outcome import Outcome
+from headgate.model.record import Batch, Mapped, Reject
+from headgate.model.run import PartitionRead, Run, Status
+from headgate.model.write import Matched, Operation
+from headgate.spi.destination import Writer
+from headgate.spi.source import Scan
+
+from .ahead import ahead
+from .limits import check_mirror, check_rejects
+from .prepare import Prepared
+from .refused import InvalidRecords, late
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an execution has come, after every batch and at every change of phase.
+
+    Attributes:
+        phase: ``reading``, ``matching``, ``writing``, ``committing``.
+        fraction: share of the source read, 0 to 1; None when not known.
+    """
+
+    phase: str
+    read: int = 0
+    rejects: int = 0
+    partition: str = ""
+    fraction: float | None = None
+
+
+Observe = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What the reading side hands to the writing side: a batch, or the end of its partition."""
+
+    partition: int
+    scan: Scan
+    batch: Batch | None
+    mapped: Mapped | None = None
+
+
+class Runner:
+    """One execution of a prepared import.
+
+    Args:
+        run: its record, begun in the ledger.
+        observe: is told of progress, from the calling thread.
+    """
+
+    def __init__(self, prepared: Prepared, ledger: Ledger, run: Run, observe: Observe) -> None:
+        self._prepared = prepared
+        self._ledger = ledger
+        self._run = run
+        self._observe = observe
+        self._account = run.account
+
+    def plan(self, save: Callable[[Iterator[pa.RecordBatch]], None]) -> None:
+        """Do everything but writing, and hand the changes to `save`."""
+        with aborting(self._open()) as writer:
+            self._plan(writer, save)
+
+    def run(self) -> None:
+        """Do it."""
+        with aborting(self._open()) as writer:
+            self._execute(writer)
+
+    def _open(self) -> Writer:
+        return self._prepared.destination.open(self._prepared.write)
+
+    def _plan(self, writer: Writer, save: Callable[[Iterator[pa.RecordBatch]], None]) -> None:
+        for mapped in self._mapped():
+            writer.write(mapped.accepted)
+        matched = self._match(writer)
+        self._settle(matched)
+        save(writer.changes())
+        for check in (lambda: check_mirror(self._prepared.spec, matched), self._check_rejects):
+            try:
+                check()
+            except LimitExceeded as e:
+                self._run.warnings.append(f"a run would stop: {e.message}")
+
+    def _execute(self, writer: Writer) -> None:
+        for mapped in self._mapped():
+            writer.write(mapped.accepted)
+            if self._prepared.write.batched:
+                self._finish(writer, self._match(writer))
+        if not self._prepared.write.batched:
+            self._finish(writer, self._match(writer))
+
+    def _finish(self, writer: Writer, matched: Matched) -> None:
+        check_mirror(self._prepared.spec, matched)
+        self._tell("writing")
+        self._settle(writer.apply())
+        self._check_rejects()
+        self._account.check("The run")
+        self._tell("committing")
+        writer.commit()
+
+    def _check_rejects(self) -> None:
+        check_rejects(self._prepared.spec, self._account, finished=True)
+
+    def _match(self, writer: Writer) -> Matched:
+        self._tell("matching")
+        deletions = True
+        if self._prepared.spec.operation is Operation.MIRROR:
+            if self._account.read == 0:
+                raise LimitExceeded(
+                    "the source has no records, and mirror does not take that for an order to delete everything",
+                    hint="Check the source. To empty the table, do it at the destination.",
+                )
+            if refused := self._account.rejects:
+                deletions = False
+                self._run.warnings.append(
+                    f"nothing was deleted: {refused:,} records of the source were refused, and those must not be taken for gone"
+                )
+        return writer.match(deletions=deletions)
+
+    def _settle(self, matched: Matched) -> None:
+        """Take a writer's account into the run's and its refusals to the ledger."""
+        self._account.merge_outcomes(matched.account)
+        if matched.refusals:
+            p = self._prepared
+            self._record(late(matched.refusals, p.source, p.partitions, p.fields))
+        self._account.check("The run")
+
+    def _record(self, rejects: Iterable[Reject]) -> None:
+        self._ledger.record_rejects(self._run.id, rejects)
+
+    def _mapped(self) -> Iterator[Mapped]:
+        """Mapped batches with accepted records in them; everything else of them is accounted for here."""
+        invalid: InvalidRecords | None = None
+        with closing(self._steps()) as steps:
+            for step in steps:
+                if invalid is None:
+                    invalid = InvalidRecords(step.partition, step.scan, self._record)
+                if step.batch is None or step.mapped is None:
+                    invalid.flush()
+                    self._end_of_partition(step)
+                    invalid = None
+                    continue
+                self._count(step.batch, step.mapped)
+                invalid.add(step.mapped.rejects)
+                if step.mapped.accepted.num_rows:
+                    yield step.mapped
+                self._tell("reading", step)
+
+    def _steps(self) -> Generator[_Step]:
+        yield from ahead(self._map(ahead(self._read())))
+
+    def _read(self) -> Generator[_Step]:
+        p = self._prepared
+        for index, partition in enumerate(p.partitions):
+            scan = p.first if index == 0 else p.source.open(partition)
+            for batch in scan.batches():
+                yield _Step(index, scan, batch)
+            yield _Step(index, scan, None)
+
+    def _map(self, steps: Iterator[_Step]) -> Generator[_Step]:
+        for step in steps:
+            if step.batch is None:
+                yield step
+                continue
+            program = self._prepared.program(step.scan, self._prepared.partitions[step.partition].name)
+            yield _Step(step.partition, step.scan, step.batch, program.map(step.batch, step.partition))
+
+    def _count(self, batch: Batch, mapped: Mapped) -> None:
+        self._account.read += len(batch)
+        self._account.add(Outcome.SKIPPED, mapped.skipped, reason="filter")
+        self._account.add(Outcome.INVALID, len(mapped.rejects))
+        if len(batch) != mapped.accepted.num_rows + mapped.skipped + len(mapped.rejects):
+            self._account.check("A batch")
+        check_rejects(self._prepared.spec, self._account, finished=False)
+
+    def _end_of_partition(self, step: _Step) -> None:
+        name = self._prepared.partitions[step.partition].name
+        read = self._account.read - sum(p.read for p in self._run.partitions)
+        self._run.partitions.append(PartitionRead(name, dict(step.scan.findings), read))
+        if step.partition:
+            step.scan.close()
+
+    def _tell(self, phase: str, step: _Step | None = None) -> None:
+        count = len(self._prepared.partitions)
+        if step is None:
+            self._observe(Progress(phase, self._account.read, self._account.rejects))
+            return
+        fraction = (step.partition + step.scan.progress()) / count
+        name = self._prepared.partitions[step.partition].name
+        self._observe(Progress(phase, self._account.read, self._account.rejects, name, fraction))
+
+
+@contextmanager
+def aborting(writer: Writer) -> Iterator[Writer]:
+    """The writer; on leaving, what was not committed is forgotten."""
+    try:
+        yield writer
+    finally:
+        writer.abort()
+
+
+def finishing(ledger: Ledger, run: Run, work: Callable[[], None]) -> Run:
+    """Do the work and close the run in the ledger, however it ends.
+
+    Raises:
+        HeadgateError: what stopped it; the run is then failed (or cancelled) in the ledger.
+    """
+    try:
+        work()
+    except KeyboardInterrupt:
+        run.status, run.error = Status.CANCELLED, "cancelled by hand; nothing was kept"
+        raise Cancelled(f"run {run.id} was cancelled; nothing was kept") from None
+    except HeadgateError as e:
+        run.status, run.error = Status.FAILED, str(e)
+        raise
+    except BaseException as e:
+        run.status, run.error = Status.FAILED, f"a fault of Headgate's own: {type(e).__name__}: {e}"
+        raise
+    else:
+        run.status = Status.PARTIAL if run.account.rejects else Status.SUCCEEDED
+    finally:
+        run.finished = datetime.now(UTC)
+        ledger.finish(run)
+    return run
