@@ -170,7 +170,11 @@ def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     """The keys known at a location of a model."""
     current: Any = model
     for part in loc:
-        info = current.model_fields.get(str(part)) if isinstance(current, type) and issubclass(current, BaseModel) else None
+        info = (
+            current.model_fields.get(str(part))
+            if isinstance(current, type) and issubclass(current, BaseModel)
+            else None
+        )
         if info is None and isinstance(current, type) and issubclass(current, BaseModel):
             info = next((f for f in current.model_fields.values() if f.alias == part), None)
         if info is not None:

@@ -26,7 +26,7 @@ ORDER = ("products", "categories", "countries", "goods-received", "prices", "sup
 @click.option("--force", is_flag=True, help="Start again where the folder is there already.")
 @json_option
 def demo(folder: Path, force: bool, as_json: bool) -> None:
-    r"""Run a shop's imports on bundled real data, into SQLite: look before, run, see what was refused, run again.
+    """Run a shop's imports on bundled real data, into SQLite: look before, run, see what was refused, run again.
 
     \b
     Example:
@@ -92,18 +92,13 @@ class _Story:
 
     def plan(self, name: str, text: str) -> None:
         from headgate.app.service import make_plan
-        from headgate.engine.plans import read_changes
-        from headgate.report import plan_json, plan_text
+
+        from .run_commands import show_plan
 
         self.tell(text)
         self._command(f"headgate plan {name}")
         run = self._last = make_plan(self._project, self._project.load(name))
-        changes = read_changes(self._project.ledger.changes_path(run.id))
-        counts = self._project.ledger.reject_counts(run.id)
-        if self._json:
-            self._data.append(plan_json(run, changes, counts, samples=3))
-        else:
-            plan_text(run, changes, counts, self._out, samples=3)
+        self._data.append(show_plan(self._project, run, samples=3, as_json=self._json))
 
     def run_plan(self, text: str) -> None:
         from headgate.app.service import run_saved_plan
@@ -137,7 +132,7 @@ class _Story:
         assert self._last is not None
         self._command(f"headgate rejects {self._last.id}")
         if not self._json:
-            rejects_text(self._last, self._project.ledger.rejects(self._last.id), self._out)
+            rejects_text(self._project.ledger.rejects(self._last.id), self._out)
 
     def end(self, folder: Path) -> None:
         if self._json:
@@ -159,10 +154,6 @@ class _Story:
             self._out.print(f"$ {text}", markup=False, style="cyan")
 
     def _show(self, run: Run) -> None:
-        from headgate.report import run_json, run_text
+        from .run_commands import show_run
 
-        counts = self._project.ledger.reject_counts(run.id)
-        if self._json:
-            self._data.append(run_json(run, counts))
-        else:
-            run_text(run, counts, self._out)
+        self._data.append(show_run(self._project, run, as_json=self._json))

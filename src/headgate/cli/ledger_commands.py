@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,13 +11,16 @@ from headgate.model.errors import UsageError
 
 from .output import console, json_option, print_json
 
+if TYPE_CHECKING:
+    from headgate.model.run import Run
+
 
 @click.command()
 @click.argument("name", required=False, metavar="[IMPORT]")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
 @json_option
 def runs(name: str | None, limit: int, as_json: bool) -> None:
-    r"""List runs and plans, newest first.
+    """List runs and plans, newest first.
 
     \b
     Example:
@@ -47,7 +51,7 @@ def runs(name: str | None, limit: int, as_json: bool) -> None:
 )
 @json_option
 def show(number: int, samples: int, as_json: bool) -> None:
-    r"""Show one run or plan: its account, what it read, its warnings, its rejects by reason; a plan's changes.
+    """Show one run or plan: its account, what it read, its warnings, its rejects by reason; a plan's changes.
 
     \b
     Example:
@@ -59,23 +63,17 @@ def show(number: int, samples: int, as_json: bool) -> None:
     """
     from headgate.app.project import find_project
     from headgate.model.run import Kind
-    from headgate.report import plan_json, plan_text
 
-    from .run_commands import show_run
+    from .run_commands import show_plan, show_run
 
     project = find_project()
     run = project.ledger.run(number)
-    path = project.ledger.changes_path(number)
-    if run.kind is Kind.PLAN and path.exists():
-        from headgate.engine.plans import read_changes
-
-        counts = project.ledger.reject_counts(number)
-        if as_json:
-            print_json(plan_json(run, read_changes(path), counts, samples=samples))
-        else:
-            plan_text(run, read_changes(path), counts, console(), samples=samples)
-        return
-    data = show_run(project, run, as_json=as_json)
+    planned = run.kind is Kind.PLAN and project.ledger.changes_path(number).exists()
+    data = (
+        show_plan(project, run, samples=samples, as_json=as_json)
+        if planned
+        else show_run(project, run, as_json=as_json)
+    )
     if as_json:
         print_json(data)
 
@@ -99,7 +97,7 @@ def show(number: int, samples: int, as_json: bool) -> None:
 def rejects(
     number: int, limit: int, csv_file: Path | None, xlsx_file: Path | None, skipped: bool, as_json: bool
 ) -> None:
-    r"""Show the records of a run that were refused: where they are, what is wrong with them.
+    """Show the records of a run that were refused: where they are, what is wrong with them.
 
     \b
     Example:
@@ -129,6 +127,15 @@ def rejects(
         return
     found = ledger.rejects(number, limit=limit, outcomes=outcomes)
     if as_json:
-        print_json(rejects_json(run, found))
+        print_json(list(rejects_json(found)))
     else:
-        rejects_text(run, found, console())
+        _show_rejects(run, rejects_text(found, console()), limit)
+
+
+def _show_rejects(run: Run, shown: int, limit: int) -> None:
+    if not shown:
+        click.echo(f"Run {run.id} refused no record.")
+    elif shown == limit and run.account.rejects > limit:
+        click.echo(
+            f"{shown:,} of {run.account.rejects:,} are shown. All of them: headgate rejects {run.id} --xlsx fix.xlsx"
+        )

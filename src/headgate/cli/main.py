@@ -56,7 +56,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="headgate")
 def cli() -> None:
-    r"""Bring data into applications: look before, account for every record, take nothing on trust.
+    """Bring data into applications: look before, account for every record, take nothing on trust.
 
     \b
     The shortest import:

@@ -27,7 +27,7 @@ connections:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @json_option
 def init(folder: Path, as_json: bool) -> None:
-    r"""Make a project: headgate.yaml, imports/, inbox/.
+    """Make a project: headgate.yaml, imports/, inbox/.
 
     \b
     Example:
@@ -74,7 +74,7 @@ def new(
     file: str, into: str, key: tuple[str, ...], operation: str | None, name: str | None, settings: tuple[str, ...],
     only_print: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    r"""Propose the definition of an import from a file: columns found, matched to the table's, typed.
+    """Propose the definition of an import from a file: columns found, matched to the table's, typed.
 
     \b
     Example:
@@ -128,7 +128,7 @@ def new(
 )
 @json_option
 def check(names: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> int:
-    r"""Check definitions against their source and destination, or show what is found in a FILE of records.
+    """Check definitions against their source and destination, or show what is found in a FILE of records.
 
     \b
     Example:
@@ -216,8 +216,10 @@ def _show_check(result: dict[str, Any]) -> None:
             out.print(f"  {result['hint']}", markup=False)
         return
     out.print(f"✓ {result['name']}", markup=False)
-    findings = {k: v for k, v in result["findings"].items() if k != "notes" and v not in (None, "")}
+    findings = {k: v for k, v in result["findings"].items() if isinstance(v, str | int) and v != ""}
     out.print("  found: " + ", ".join(f"{k} {_shown(v)}" for k, v in findings.items()), markup=False)
+    if unsure := {k: v for k, v in (result["findings"].get("sure") or {}).items() if v < 1}:
+        out.print("  sure: " + ", ".join(f"{k} {v:.0%}" for k, v in unsure.items()), markup=False)
     for note in result["findings"].get("notes") or []:
         out.print(f"  note: {note}", markup=False)
     if "columns" in result:
@@ -253,7 +255,7 @@ def _show_records(result: dict[str, Any], out: Any) -> None:
 @click.command()
 @json_option
 def imports(as_json: bool) -> None:
-    r"""List the project's imports and how their last run ended.
+    """List the project's imports and how their last run ended.
 
     \b
     Example:
@@ -313,7 +315,7 @@ def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 @click.option("--test", is_flag=True, help="Connect to each and count its tables.")
 @json_option
 def connections(test: bool, as_json: bool) -> int:
-    r"""List the project's connections, without their secrets.
+    """List the project's connections, without their secrets.
 
     \b
     Example:
@@ -351,7 +353,7 @@ def _state(project: Project, name: str) -> str:
 @click.command()
 @click.option("--project", "for_project", is_flag=True, help="The schema of headgate.yaml instead of an import's.")
 def schema(for_project: bool) -> None:
-    r"""Print the JSON Schema of definitions, for editors.
+    """Print the JSON Schema of definitions, for editors.
 
     \b
     Example:

@@ -36,7 +36,7 @@ def _one_line_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_one_line_options
 def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
-    r"""Show what a run would do, field by field, without writing anything.
+    """Show what a run would do, field by field, without writing anything.
 
     The plan is saved: `headgate run --plan N` then does exactly that.
 
@@ -50,7 +50,7 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     """
     from headgate.app.project import find_project
     from headgate.app.service import make_plan
-    from headgate.report import exit_code, plan_json, plan_text
+    from headgate.report import exit_code
 
     project = find_project()
 
@@ -62,13 +62,7 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
             return make_plan(project, definition, watcher)
 
     def show(run: Run) -> Any:
-        from headgate.engine.plans import read_changes
-
-        path = project.ledger.changes_path(run.id)
-        counts = project.ledger.reject_counts(run.id)
-        if as_json:
-            return plan_json(run, read_changes(path), counts, samples=SAMPLES)
-        return plan_text(run, read_changes(path), counts, console(), samples=SAMPLES)
+        return show_plan(project, run, samples=SAMPLES, as_json=as_json)
 
     return _each(_names(imports), one, show, as_json=as_json, code=exit_code)
 
@@ -77,7 +71,7 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
 @click.option("--plan", "plan_id", type=int, metavar="N", help="Do exactly what this plan says.")
 @_one_line_options
 def run(imports: tuple[str, ...], plan_id: int | None, as_json: bool, quiet: bool, **options: Any) -> int:
-    r"""Run imports of the project, a definition file, or a FILE straight into a table.
+    """Run imports of the project, a definition file, or a FILE straight into a table.
 
     \b
     Example:
@@ -115,7 +109,20 @@ def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
     from headgate.report import run_json, run_text
 
     counts = project.ledger.reject_counts(run.id)
-    return run_json(run, counts) if as_json else run_text(run, counts, console())
+    return run_json(run, counts) if as_json else run_text(run, console(), counts)
+
+
+def show_plan(project: Project, run: Run, *, samples: int, as_json: bool) -> Any:
+    """A plan with some of its changes, for people on standard output, or for programs as the return value."""
+    from headgate.engine.plans import read_changes, read_spec
+    from headgate.report import plan_json, plan_text
+
+    path = project.ledger.changes_path(run.id)
+    counts = project.ledger.reject_counts(run.id)
+    changes, key = read_changes(path), read_spec(path).key
+    if as_json:
+        return plan_json(run, changes, key, counts, samples=samples)
+    return plan_text(run, changes, key, console(), counts, samples=samples)
 
 
 def _names(imports: tuple[str, ...]) -> list[str]:

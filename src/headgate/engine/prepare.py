@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
 
-from headgate.mapping import Inference, Program, compile_program, effective_types, plan_fields
+from headgate.mapping import FieldTypes, Inference, Program, compile_program, effective_types, plan_fields
 from headgate.model.errors import DefinitionError, DestinationError, SourceError
 from headgate.model.spec import FieldSpec, ImportSpec, LookupSpec
 from headgate.model.table import Column, SchemaChange, TableSchema
@@ -44,7 +45,7 @@ class Prepared:
     schema_changes: list[SchemaChange]
     started: datetime
     lookups: dict[str, pa.Table]
-    types: dict[str, FieldType]
+    types: dict[str, FieldTypes]
     programs: dict[pa.Schema, Program] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ def _inspect(spec: ImportSpec, destination: Destination) -> TableSchema | None:
 
 
 def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partition]) -> dict[str, FieldType]:
-    """Types of source columns no type is declared for, by a pass over the whole input.
+    """Types of the source columns of fields without a declared type, by a pass over the whole input.
 
     A type is inferred only if every value comes back from it exactly as it was written.
     """
@@ -135,19 +136,27 @@ def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partiti
     if not wanted:
         return {}
     inference: Inference | None = None
-    for partition in partitions:
-        scan = source.open(partition)
-        try:
-            for batch in scan.batches():
-                if inference is None:
-                    inference = Inference(scan.schema)
-                inference.add(batch.records)
-        finally:
-            scan.close()
-    found = inference.types() if inference is not None else {}
-    return {
-        name: found[column] for name, f in fields.items() if (column := f.source or name) in found and column in wanted
-    }
+    try:
+        for partition in partitions:
+            with closing(source.open(partition)) as scan:
+                columns = [name for name in scan.schema.names if name in wanted]
+                schema = pa.schema([scan.schema.field(name) for name in columns])
+                inference = inference or Inference(schema)
+                for batch in scan.batches():
+                    inference.add(replace(batch, records=_like(batch.records, inference.schema)))
+        return inference.types() if inference is not None else {}
+    finally:
+        if inference is not None:
+            inference.close()
+
+
+def _like(records: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of `schema`, those that this file does not have as nulls."""
+    there = set(records.schema.names)
+    columns = [
+        records.column(f.name).cast(f.type) if f.name in there else pa.nulls(records.num_rows, f.type) for f in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _made(field: FieldSpec) -> bool:

@@ -91,11 +91,11 @@ class Runner:
         matched = self._match(writer)
         self._settle(matched)
         save(writer.changes())
-        for check in (lambda: check_mirror(self._prepared.spec, matched), self._check_rejects):
-            try:
-                check()
-            except LimitExceeded as e:
-                self._run.warnings.append(f"a run would stop: {e.message}")
+        try:
+            check_mirror(self._prepared.spec, matched)
+            self._check_rejects()
+        except LimitExceeded as e:
+            self._run.warnings.append(f"a run would stop here: {e.message}")
 
     def _execute(self, writer: Writer) -> None:
         for mapped in self._mapped():

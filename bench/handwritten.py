@@ -1,0 +1,40 @@
+"""Loads as people write them in Python. Arguments: xlsx or jsonl, the file, the database's URL, the table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+
+CENT = Decimal("0.01")
+
+
+def xlsx(file: Path) -> Iterator[tuple[object, ...]]:
+    from python_calamine import CalamineWorkbook
+
+    rows = CalamineWorkbook.from_path(file).get_sheet_by_index(0).iter_rows()
+    next(rows)
+    for i, email, sku, qty, price, currency, at, shipped, note, country in rows:
+        money = Decimal(repr(price)).quantize(CENT)
+        yield int(i), email, sku, int(qty), money, currency, at.replace(tzinfo=UTC), shipped, note or None, country
+
+
+def jsonl(file: Path) -> Iterator[tuple[object, ...]]:
+    when = datetime.fromisoformat
+    with file.open("rb") as lines:
+        for r in map(json.loads, lines):
+            yield (
+                r["id"], r["customer_email"], r["sku"], int(r["qty"]), Decimal(r["unit_price"]), r["currency"],
+                when(r["ordered_at"]), r["shipped"], r["note"], r["country"],
+            )  # fmt: skip
+
+
+mode, path, url, table = sys.argv[1:]
+with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(f"copy {table} from stdin") as copy:
+    for record in {"xlsx": xlsx, "jsonl": jsonl}[mode](Path(path)):
+        copy.write_row(record)

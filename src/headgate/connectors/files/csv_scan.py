@@ -1,0 +1,130 @@
+"""CSV and its relatives: one file, opened."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from headgate.model.errors import SourceError
+from headgate.model.record import Batch, Origin
+
+from . import detect
+from .base import Input
+from .csv_fast import FastReader
+from .csv_tolerant import TolerantReader
+from .encoding import to_utf8
+from .lines import Splitter, places, stretches
+
+
+def open_csv(given: Input, sheet: str | None = None) -> CsvScan:  # noqa: ARG001 - formats share one signature
+    """Open delimited text; `sheet` has no meaning for it.
+
+    Raises:
+        SourceError: nothing is in it, or an option names what is not there.
+    """
+    return CsvScan(given, detect.look(given))
+
+
+class CsvScan:
+    """A delimited text file (`headgate.spi.source.Scan`). Every column is text, exactly as written."""
+
+    def __init__(self, given: Input, found: detect.Found) -> None:
+        self._given, self._found = given, found
+        self._schema = pa.schema([pa.field(name, pa.string()) for name in found.columns])
+        self._text: Path | None = None
+        self._at = self._size = 0
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, all text."""
+        return self._schema
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        """What was found: format, encoding, delimiter, quote, escape, header (row, or False), skip, columns, line_end;
+        ``sure`` has a number from 0 to 1 for each decision, ``notes`` sentences."""
+        return self._found.findings
+
+    def batches(self) -> Iterator[Batch]:
+        """All records. Bad ones are faults of their batch: too few or many values, a quote not closed, bytes that are
+        no text, too long."""
+        path = self._utf8()
+        found, options = self._found, self._given.options
+        self._at, self._size, ordinal = 0, max(1, path.stat().st_size), 0
+        start = found.start
+        if FastReader.takes(path, found.dialect, len(self._schema)):
+            fast = FastReader(path, found.dialect, self._schema, options.nulls, options.max_record)
+            for records in fast.batches(start, found.start_line, found.line_end):
+                self._at = fast.at
+                yield Batch(records, range(ordinal, ordinal + records.num_rows))
+                ordinal += records.num_rows
+            if fast.done:
+                self._at = self._size
+                return
+            start = fast.at
+        slow = TolerantReader(path, found.dialect, self._schema, self._splitter())
+        for batch in slow.batches(start, ordinal):
+            self._at = slow.at
+            yield batch
+        self._at = self._size
+
+    def _splitter(self) -> Splitter:
+        options = self._given.options
+        return Splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record)
+
+    def locate(self, ordinals: Sequence[int]) -> list[Origin]:
+        """Row and line of records, by one pass up to the last of them."""
+        origins: list[Origin] = []
+        if not ordinals:
+            return origins
+        found = self._found
+        record, line, row = 0, found.start_line, found.start_row
+        counted = found.dialect.newline in ("\n", "\r")
+        todo = 0
+        for stretch, _ in stretches(self._utf8(), found.start, found.dialect, self._splitter(), values=False):
+            here = []
+            while todo < len(ordinals) and ordinals[todo] < record + stretch.count:
+                here.append(ordinals[todo] - record)
+                todo += 1
+            for at_line, at_row in places(stretch, here):
+                origins.append(
+                    Origin(self._given.name, row=row + at_row + 1, line=line + at_line + 1 if counted else None)
+                )
+            if todo == len(ordinals):
+                break
+            record, line, row = record + stretch.count, line + stretch.lines, row + stretch.count + stretch.blanks
+        return origins
+
+    def progress(self) -> float:
+        """Share of the bytes read."""
+        return min(1.0, self._at / self._size) if self._size else 0.0
+
+    def close(self) -> None:
+        """Remove the temporary copy, if one was made."""
+        if self._text is not None:
+            self._text.unlink(missing_ok=True)
+            self._text = None
+
+    def _utf8(self) -> Path:
+        """The file as UTF-8 with one kind of line ends: itself, or a temporary copy."""
+        if self._found.as_is:
+            return self._given.path
+        if self._text is None:
+            handle, name = tempfile.mkstemp(prefix="headgate-", suffix=".csv")
+            self._text = Path(name)
+            try:
+                with open(handle, "wb") as out:  # noqa: PTH123 - a descriptor has no path to open
+                    to_utf8(self._given.path, self._found.encoding, out, same_ends=self._found.same_ends)
+            except OSError as e:
+                raise SourceError(
+                    f"{self._given.name}: no temporary copy could be written: {e.strerror}",
+                    hint="Make room in the folder for temporary files, or save the file as UTF-8.",
+                ) from e
+            finally:
+                if sys.exc_info()[0] is not None:
+                    self.close()
+        return self._text

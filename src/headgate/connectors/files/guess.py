@@ -1,0 +1,181 @@
+"""The guess at a text file's dialect, from a sample of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .dialect import Dialect
+from .lines import Splitter
+
+DELIMITERS: Final = {",": 1.0, "\t": 1.0, ";": 1.0, "|": 1.0, "^": 0.9, "~": 0.9, ":": 0.6, " ": 0.5}
+NAMES: Final = {
+    ",": "comma",
+    "\t": "tab",
+    ";": "semicolon",
+    "|": "bar",
+    "^": "caret",
+    "~": "tilde",
+    ":": "colon",
+    " ": "blank",
+}
+_LOOKED_AT = 500
+_SMALL = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A dialect with how sure it is (0 to 1) and why, for a person."""
+
+    dialect: Dialect
+    sure: float
+    notes: tuple[str, ...]
+
+
+def spoken(delimiter: str) -> str:
+    """The delimiter's name, or itself."""
+    return NAMES.get(delimiter, repr(delimiter))
+
+
+def guess(text: str, delimiter: str | None, quote: str | None, escape: str | None) -> Guess:
+    """The dialect of a sample; what is given is believed.
+
+    Args:
+        text: the beginning of a file, whole lines unless it is one giant line.
+    """
+    newline = _newline(text)
+    sample = _first_lines(text, newline)
+    if quote == "":
+        quotes = [""]
+    elif quote:
+        quotes = [quote]
+    else:
+        quotes = ['"'] + (["'"] if sample.count("'") > 1 else [])
+    candidates = [delimiter] if delimiter else [d for d in DELIMITERS if d in sample]
+    best, best_score, second = Dialect(delimiter or ",", quotes[0], "", newline), 0.0, 0.0
+    for d in candidates:
+        for q in quotes:
+            if delimiter is None and d == q:
+                continue
+            dialect = Dialect(d, q, escape if escape is not None and escape != q else _escape(sample, d, q), newline)
+            score = _score(sample, dialect) * DELIMITERS.get(d, 1.0) * (0.97 if q == "'" else 1.0)
+            if score > best_score + 1e-9:
+                if d != best.delimiter:
+                    second = best_score
+                best, best_score = dialect, score
+            elif d != best.delimiter:
+                second = max(second, score)
+    notes: list[str] = []
+    if best_score <= 0 and delimiter is None:
+        notes.append("nothing separates values: every line is read as one column; say delimiter if that is wrong")
+        return Guess(replace(best, delimiter=","), 0.5, tuple(notes))
+    if quote is None:
+        best = _without_quote(sample, best, notes)
+    if delimiter is None:
+        best = _longer(sample, best)
+    sure = 1.0 if delimiter else round(min(1.0, 0.5 + 0.5 * (1 - second / best_score)) if best_score else 0.5, 2)
+    return Guess(best, sure, tuple(notes))
+
+
+def _newline(text: str) -> str:
+    if "\n" not in text:
+        return "\r" if "\r" in text else "\n"
+    lines = text.split("\n")[:-1][:_LOOKED_AT]
+    # Bulk exports end records with punctuation of their own before the line end, so that values may have line ends.
+    ends = Counter(line[-2:] for line in lines if len(line) > 2)
+    if ends and len(lines) > 1:
+        end, n = ends.most_common(1)[0]
+        if n >= 0.5 * len(lines) and re.fullmatch(r"[&^|~#@$%+]{2}", end) and len(set(end)) == 2:
+            return end + "\n"
+    return "\n"
+
+
+def _first_lines(text: str, newline: str) -> str:
+    text = text[:_SMALL]
+    cut = text.rfind(newline)
+    return text[: cut + len(newline)] if cut > 0 else text
+
+
+def _escape(sample: str, delimiter: str, quote: str) -> str:
+    """A backslash, where quotes inside quotes have one and are not doubled."""
+    if not quote or "\\" + quote not in sample:
+        return ""
+    d, q = re.escape(delimiter), re.escape(quote)
+    # `"C:\",next` ends a value; `\"` anywhere else inside one is an escape.
+    inside = len(re.findall(rf"\\{q}(?!\s*(?:{d}|\r|\n|\Z))", sample))
+    doubled = len(re.findall(rf"(?<!{q})(?<!{d})(?<!\n){q}{q}(?!{q}|{d}|\r|\n|\Z)", sample))
+    return "\\" if inside > doubled else ""
+
+
+def _score(sample: str, dialect: Dialect) -> float:
+    """How regular and how sensible the sample looks when read this way: 0 when nothing is separated.
+
+    The two factors are those of data consistency measures: rows of equal width, and values that look like something.
+    """
+    splitter = Splitter(dialect, None)
+    lines, raw = splitter.lines(sample)
+    found = splitter.records(lines, raw, last=True)
+    rows = [r for r in found.rows if len(r) > 1 or (r and r[0])]
+    if not rows:
+        return 0.0
+    widths = Counter(map(len, rows))
+    pattern = sum(n * (w - 1) / w for w, n in widths.items()) / len(widths)
+    modal, n = widths.most_common(1)[0]
+    if modal == 1 and n > 0.8 * len(rows):
+        return 0.0
+    cells = [c for r in rows[:_LOOKED_AT] for c in r[:200] if c]
+    sensible = sum(map(_sensible, cells)) / max(1, len(cells))
+    steady = (n / len(rows)) ** 2
+    broken = 1 - len(found.bad) / (len(rows) + len(found.bad))
+    return pattern / len(rows) * max(sensible, 0.001) * steady * broken**2
+
+
+_SENSIBLE = re.compile(
+    r"\s*(?:[-+(]?[$€£]?\s?\d[\d.,' ]*[%)]?|[-+]?[.,]\d+|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ][\d:.]+(?:Z|[-+]\d\d:?\d\d)?)?"
+    r"|\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?:\s?[AaPp][Mm])?|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[\w.+-]+@[\w.-]+\.\w+"
+    r"|https?://\S+|[A-Za-z]:\\\S*)\s*"
+)
+_WORDS = re.compile(r"\s*[^\W\d_][\w .,'’/&()+\-#:!?%°\"]{0,120}\s*")
+
+
+def _sensible(cell: str) -> float:
+    """1 for a number, date, address, ...; less for words, little for anything else or text with loose quotes."""
+    if _SENSIBLE.fullmatch(cell):
+        return 1.0
+    if cell[0] in "\"'" or cell[-1] in "\"'":
+        return 0.05
+    return 0.8 if _WORDS.fullmatch(cell) else 0.4
+
+
+def _without_quote(sample: str, dialect: Dialect, notes: list[str]) -> Dialect:
+    """The dialect without its quote where the sample's quotes are plain text that happens to begin a value."""
+    if dialect.quote not in sample:
+        return dialect
+    splitter = Splitter(dialect, None)
+    lines, raw = splitter.lines(sample)
+    found = splitter.records(lines, raw, last=True)
+    bad = sum(b.code == "RD03" for b in found.bad)
+    plain = _score(sample, replace(dialect, quote="", escape=""))
+    if bad > 2 and bad > 0.2 * sum(dialect.quote in line for line in lines) and plain > _score(sample, dialect):
+        notes.append(f"{dialect.quote} is text here, it does not enclose values")
+        return replace(dialect, quote="", escape="")
+    return dialect
+
+
+def _longer(sample: str, dialect: Dialect) -> Dialect:
+    """Two characters, where the delimiter always has the same punctuation beside it (``||``, ``+|``, ``::``)."""
+    d = dialect.delimiter
+    if d in " \t":
+        return dialect
+    body = sample.replace(dialect.newline, "\n")
+    total = body.count(d)
+    for wide in {d + d} | {body[i - 1] + d for i in [body.find(d)] if i > 0}:
+        if re.match(r"[\w\s\"'.)]", wide) or (wide[0] in ",;" and wide != d + d):
+            continue
+        covered = body.count(wide) * wide.count(d)
+        # Empty values between single delimiters also make doubles; only where every one is doubled is it one.
+        if total and covered == total:
+            return replace(dialect, delimiter=wide)
+    return dialect

@@ -1,0 +1,152 @@
+"""Parquet files as scans. Columns keep their own types; lists, structs and maps become JSON text."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from headgate.model.errors import SourceError
+from headgate.model.record import Batch, Origin
+from headgate.spi.source import BATCH_ROWS, Scan
+
+from .base import Input
+from .gather import without
+
+_HINT = "Copy it again, or have it written again."
+
+
+def open_parquet(given: Input, sheet: str | None = None) -> Scan:
+    """Open a Parquet file.
+
+    Raises:
+        SourceError: it is none, is damaged, or lacks a column named in `source.columns`.
+    """
+    del sheet
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(given.path, memory_map=True)
+    except (pa.ArrowException, OSError) as e:
+        what = "is empty" if not given.path.stat().st_size else f"is not a whole Parquet file: {_first(e)}"
+        raise SourceError(f"{given.name} {what}", hint=_HINT) from None
+    try:
+        return ParquetScan(given, file)
+    except SourceError:
+        file.close()
+        raise
+
+
+class ParquetScan:
+    """A scan of one Parquet file, row group by row group."""
+
+    def __init__(self, given: Input, file: Any) -> None:
+        self._given = given
+        self._file = file
+        self._done = 0
+        whole = file.schema_arrow
+        wanted = given.options.columns or whole.names
+        if lost := [n for n in wanted if n not in whole.names]:
+            raise SourceError(
+                f"{given.name} has no column {lost[0]!r}", hint=f"Its columns are: {', '.join(whole.names)}."
+            )
+        if len(set(whole.names)) < len(whole.names):
+            raise SourceError(f"{given.name} has several columns of one name: {', '.join(whole.names)}", hint=_HINT)
+        self._wanted = list(wanted)
+        self._schema = pa.schema([pa.field(n, _type(whole.field(n).type)) for n in wanted])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The file's columns with its own types; nested ones as text."""
+        return self._schema
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        """Format, number of records and row groups, and which columns become JSON text."""
+        whole = self._file.schema_arrow
+        found: dict[str, object] = {
+            "format": "Parquet",
+            "records": self._file.metadata.num_rows,
+            "row_groups": self._file.metadata.num_row_groups,
+        }
+        if nested := [n for n in self._wanted if pa.types.is_nested(_plain(whole.field(n).type))]:
+            found["notes"] = [f"lists and structs become JSON text: {', '.join(nested)}"]
+        return found
+
+    def batches(self) -> Iterator[Batch]:
+        """See `Scan`."""
+        self._done = 0
+        read = self._file.iter_batches(batch_size=BATCH_ROWS, columns=self._wanted, use_threads=False)
+        while True:
+            try:
+                batch = next(read, None)
+            except (pa.ArrowException, OSError) as e:
+                raise SourceError(
+                    f"{self._given.name} is damaged after record {self._done:,}: {_first(e)}", hint=_HINT
+                ) from None
+            if batch is None:
+                return
+            first = self._done
+            self._done += batch.num_rows
+            if batch.num_rows:
+                columns = [self._column(batch.column(n), self._schema.field(n).type) for n in self._wanted]
+                yield Batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), range(first, self._done))
+
+    def _column(self, array: pa.Array, wanted: pa.DataType) -> pa.Array:
+        if pa.types.is_nested(_plain(array.type)):
+            return pa.array([None if v is None else _json(v) for v in array.to_pylist()], pa.string())
+        array = array if array.type == wanted else array.cast(wanted)
+        return without(array, self._given.options.nulls) if wanted == pa.string() else array
+
+    def locate(self, ordinals: Sequence[int]) -> list[Origin]:
+        """See `Scan`; the row is the record's number."""
+        return [Origin(self._given.name, row=n + 1) for n in ordinals]
+
+    def progress(self) -> float:
+        """See `Scan`."""
+        return min(1.0, self._done / max(1, int(self._file.metadata.num_rows)))
+
+    def close(self) -> None:
+        """See `Scan`."""
+        self._file.close()
+
+
+def _first(e: BaseException) -> str:
+    """The first line of a library's message, which may go on with addresses and advice of its own."""
+    return str(e).partition("\n")[0].rstrip(". ")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type a value has once dictionaries and extensions are taken off."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _type(kind: pa.DataType) -> pa.DataType:
+    """The type a column is given in: its own, but with one kind of text and no dictionaries or nesting."""
+    kind = _plain(kind)
+    if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    return pa.string() if pa.types.is_null(kind) else kind
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_scalar)
+
+
+def _scalar(value: object) -> object:
+    match value:
+        case decimal.Decimal() | UUID():
+            return str(value)
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode()
+    return str(value)

@@ -1,0 +1,130 @@
+"""The source ``files``: files of the project, of any format that is known, compressed or not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from headgate.model.errors import SourceError
+from headgate.model.record import Batch, Origin
+from headgate.model.spec import SourceSpec
+from headgate.spi.source import Partition, Scan
+
+from . import formats, inputs
+from .base import Input
+
+
+class FileSource:
+    """Files as a source (`headgate.spi.source.Source`): one partition a file, or a member of a zip archive.
+
+    Args:
+        options: the definition's source.
+        base: folder relative paths start from.
+    """
+
+    schemes = ("file",)
+
+    def __init__(self, options: SourceSpec, base: Path) -> None:
+        self._options, self._base = options, base
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._spooled: Path | None = None
+        self._unpacked = 0
+
+    def partitions(self) -> list[Partition]:
+        """All files, patterns in name order, members of archives in the archive's order.
+
+        Raises:
+            SourceError: there is no such file, nothing matches, or an archive cannot be read.
+        """
+        return [
+            Partition(p.name, p.size, {"path": str(p.path), "compression": p.compression, "member": p.member})
+            for name, path in self._files()
+            for p in inputs.pieces(name, path, self._options.compression, self._options.format)
+        ]
+
+    def open(self, partition: Partition) -> Scan:
+        """Open a file, unpacked to a temporary copy if need be, which goes when the scan is closed.
+
+        Raises:
+            SourceError: it cannot be read, or is not what its name or the definition says.
+        """
+        path = Path(str(partition.options["path"]))
+        compression = str(partition.options["compression"])
+        copy: Path | None = None
+        if compression != "none":
+            self._unpacked += 1
+            copy = self._temporary() / f"{self._unpacked}{Path(partition.name).suffix}"
+            inputs.unpack(
+                inputs.Piece(partition.name, path, compression, str(partition.options["member"]), partition.size), copy
+            )
+        try:
+            scan = self._open(Input(partition.name, copy or path, self._options), compression)
+        except BaseException:
+            if copy is not None:
+                copy.unlink(missing_ok=True)
+            raise
+        return scan if copy is None else _Unpacked(scan, copy)
+
+    def close(self) -> None:
+        """Remove temporary copies."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = self._spooled = None
+
+    def _files(self) -> list[tuple[str, Path]]:
+        paths = self._options.path
+        if paths not in ("-", ["-"]):
+            return inputs.find(paths, self._base)
+        if self._spooled is None:
+            # Standard input can be read once; planning, running and retrying read it several times.
+            spooled = self._temporary() / "stdin"
+            inputs.spool(spooled)
+            self._spooled = spooled
+        return [(inputs.STDIN, self._spooled)]
+
+    def _open(self, given: Input, compression: str) -> Scan:
+        name = given.name
+        if compression == "gzip":
+            name = name[:-3] if name.lower().endswith(".gz") else name
+        try:
+            return formats.opener(formats.tell(given.path, name, self._options.format))(given)
+        except OSError as e:
+            raise SourceError(
+                f"{given.name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."
+            ) from e
+
+    def _temporary(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="headgate-")
+        return Path(self._folder.name)
+
+
+class _Unpacked:
+    """A scan of a temporary copy, which is removed when the scan is closed."""
+
+    def __init__(self, scan: Scan, copy: Path) -> None:
+        self._scan, self._copy = scan, copy
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._scan.schema
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        return self._scan.findings
+
+    def batches(self) -> Iterator[Batch]:
+        return self._scan.batches()
+
+    def locate(self, ordinals: Sequence[int]) -> list[Origin]:
+        return self._scan.locate(ordinals)
+
+    def progress(self) -> float:
+        return self._scan.progress()
+
+    def close(self) -> None:
+        self._scan.close()
+        self._copy.unlink(missing_ok=True)

@@ -1,0 +1,229 @@
+"""Sheets of workbooks as scans. Every column is text, as a person would write its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from headgate.model.errors import SourceError
+from headgate.model.record import Batch, Origin, Problem
+from headgate.spi.source import Scan
+
+from .base import Input
+from .gather import Batches, Decoded, without
+from .xlsx_book import Book, open_book, pick
+from .xlsx_cells import text, text_column
+from .xlsx_header import LOOK, Header, find_header, letters, unique
+from .xlsx_look import Look, look
+
+# Rows turned into columns at a time: few enough that their cells are still in the processor's cache.
+_CHUNK = 2048
+
+
+def open_xlsx(given: Input, sheet: str | None = None) -> Scan:
+    """Open one sheet of a workbook: `sheet`, else `source.sheet`, else the first with records.
+
+    Raises:
+        SourceError: the file is no workbook, is damaged or locked, or has no such sheet or no records.
+    """
+    book = open_book(given)
+    name = pick(book, given.name, sheet if sheet is not None else given.options.sheet)
+    if name is not None:
+        return SheetScan(given, _load(given, book, name))
+    spare = None
+    for candidate in book.sheets:
+        scan = SheetScan(given, _load(given, book, candidate))
+        if not scan.empty:
+            return scan
+        if spare is None and scan.schema.names:
+            spare = scan
+    if spare is None:
+        raise SourceError(f"{given.name} has no cells with values", hint=f"Its sheets are: {', '.join(book.sheets)}.")
+    return spare
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A sheet in memory.
+
+    Attributes:
+        left: columns before the first used one, which calamine leaves out.
+        look: what the XML tells beyond the cells; None where there is no such XML.
+    """
+
+    kind: str
+    name: str
+    sheet: Any
+    left: int
+    look: Look | None
+
+
+def _load(given: Input, book: Book, name: str) -> _Loaded:
+    import python_calamine as calamine
+
+    # Parsing leaves the interpreter free, so the second look costs little time of its own.
+    with ThreadPoolExecutor(1) as pool:
+        looked = pool.submit(look, given.path, name)
+        try:
+            sheet = book.opened.get_sheet_by_name(name)
+        except calamine.CalamineError as e:
+            raise SourceError(
+                f"{given.name}, sheet {name}, is damaged: {e}", hint="Open the workbook and save it again."
+            ) from None
+        return _Loaded(book.kind, name, sheet, sheet.start[1] if sheet.start else 0, looked.result())
+
+
+class SheetScan:
+    """A scan of one sheet."""
+
+    def __init__(self, given: Input, loaded: _Loaded) -> None:
+        self._given = given
+        self._loaded: _Loaded | None = loaded
+        self._sheet = loaded.name
+        self._left = loaded.left
+        self._errors = loaded.look.errors if loaded.look else {}
+        self._height: int = max(1, loaded.sheet.total_height + 1)
+        self._blank = [""] * loaded.sheet.width
+        self._done = 0
+        options = given.options
+        self._header = find_header(
+            f"{given.name}, sheet {loaded.name}", self._first_rows(), options.header, options.skip, options.columns
+        )
+        self._columns = self._name_columns()
+        self._findings = _findings(loaded, self._header)
+        self.empty = next(iter(self._chunks()), None) is None
+
+    def _rows(self) -> Iterator[list[object]]:
+        """All rows from the sheet's first one on, from the first used column on."""
+        if self._loaded is None:
+            raise ValueError("the scan is closed")
+        rows: Iterator[list[object]] = self._loaded.sheet.iter_rows()
+        return rows
+
+    def _first_rows(self) -> list[list[object]]:
+        """Enough rows to find the header in: `LOOK` that are not empty, and the one that was named."""
+        wanted = self._given.options.header
+        rows, filled = [], 0
+        for row in self._rows():
+            rows.append(row)
+            filled += row != self._blank
+            if filled > 2 * LOOK and len(rows) >= int(wanted or 0):
+                break
+        return rows
+
+    def _name_columns(self) -> list[tuple[int, str]]:
+        """Places and names of the columns that are read."""
+        named = self._given.options.columns
+        header = self._header.names or ("",) * len(self._blank)
+        if named is not None:
+            header = (*named, *header[len(named) :])[: max(len(header), len(named))]
+        if len(header) > len(self._blank):
+            raise SourceError(
+                f"{self._given.name}, sheet {self._sheet}, has {len(self._blank)} columns, not {len(header)}",
+                hint="Correct source.columns.",
+            )
+        nameless = {at for at, name in enumerate(header) if not name}
+        used = self._used(nameless) if nameless else set()
+        places = [at for at in range(len(header)) if at not in nameless or at in used]
+        names = unique([header[at] or f"column_{letters(at + self._left)}" for at in places])
+        return list(zip(places, names, strict=True))
+
+    def _used(self, places: set[int]) -> set[int]:
+        """Those of the columns that hold anything below the header."""
+        used = {
+            c - self._left for row, cells in self._errors.items() if row >= self._header.first for c in cells
+        } & places
+        for row in islice(self._rows(), self._header.first, None):
+            if used >= places:
+                break
+            used |= {at for at in places - used if row[at] != ""}
+        return used
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The header's names, all text; a column without one that has cells is called after its letters, `column_E`."""
+        return pa.schema([(name, pa.string()) for _, name in self._columns])
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        """``format``, ``sheet``, ``header`` (row, or False), and ``notes``: titles left out, merged cells, errors."""
+        return self._findings
+
+    def _chunks(self) -> Iterator[tuple[list[int], list[list[object]]]]:
+        """Rows that are records, with their places; places count from 0."""
+        rows = islice(self._rows(), self._header.first, None)
+        at = self._header.first
+        while chunk := list(islice(rows, _CHUNK)):
+            blank = self._blank
+            places = [i for i, row in enumerate(chunk, at) if row != blank or i in self._errors]
+            at += len(chunk)
+            self._done = at
+            if places:
+                yield places, chunk if len(places) == len(chunk) else [chunk[i - at] for i in places]
+
+    def batches(self) -> Iterator[Batch]:
+        """See `Scan`. A record with an error cell is a fault [RD06]."""
+        self._done = 0
+        batches = Batches(self.schema)
+        for places, rows in self._chunks():
+            yield from batches.add(self._decode(places, rows), 0)
+        yield from batches.rest()
+
+    def _decode(self, places: list[int], rows: list[list[object]]) -> Decoded:
+        bad = [n for n, place in enumerate(places) if place in self._errors] if self._errors else []
+        faults = [(n, *self._fault(places[n], rows[n])) for n in bad]
+        out = set(bad)
+        kept = [n for n in range(len(rows)) if n not in out] if out else range(len(rows))
+        good = [rows[n] for n in kept] if out else rows
+        cells = list(zip(*good, strict=True)) or [()] * len(self._blank)
+        columns = [without(text_column(cells[at]), self._given.options.nulls) for at, _ in self._columns]
+        return Decoded(len(rows), columns, kept, faults)
+
+    def _fault(self, place: int, row: list[object]) -> tuple[Problem, dict[str, str | None]]:
+        errors = {column - self._left: error for column, error in self._errors[place].items()}
+        raw = {name: errors.get(at) or text(row[at]) for at, name in self._columns}
+        names = dict(self._columns)
+        at, error = min(errors.items())
+        cells = ", ".join(f"{letters(c + self._left)}{place + 1} holds {e}" for c, e in sorted(errors.items()))
+        return Problem("RD06", f"the cell {cells}", column=names.get(at, ""), value=error), raw
+
+    def locate(self, ordinals: Sequence[int]) -> list[Origin]:
+        """See `Scan`."""
+        found: list[Origin] = []
+        first = 0
+        for places, _ in self._chunks():
+            while len(found) < len(ordinals) and ordinals[len(found)] < first + len(places):
+                row = places[ordinals[len(found)] - first] + 1
+                found.append(Origin(self._given.name, self._sheet, row))
+            first += len(places)
+            if len(found) == len(ordinals):
+                break
+        return found
+
+    def progress(self) -> float:
+        """See `Scan`."""
+        return min(1.0, self._done / self._height)
+
+    def close(self) -> None:
+        """See `Scan`."""
+        self._loaded = None
+
+
+def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
+    notes = list(header.notes)
+    merged = [r for r in loaded.sheet.merged_cell_ranges or () if r[1][0] >= header.first]
+    if merged:
+        notes.append(f"{len(merged)} merged cells among the records: only the first cell of each has the value")
+    if loaded.look is None:
+        notes.append(f"cells with errors cannot be told from empty ones in {loaded.kind}")
+    elif errors := sum(len(cells) for row, cells in loaded.look.errors.items() if row >= header.first):
+        notes.append(f"{errors} cells hold errors; their records are refused")
+    if loaded.look and loaded.look.unvalued:
+        notes.append(f"{loaded.look.unvalued} formulas were saved without their value and count as empty")
+    row = False if header.row is None else header.row + 1
+    return {"format": loaded.kind, "sheet": loaded.name, "header": row, "notes": notes}

@@ -1,0 +1,131 @@
+"""What calamine does not tell: which cells hold errors, and which formulas have no value. Read from the sheet's XML."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+from xml.parsers import expat
+
+_BLOCK = 1 << 20
+_SMALL = 16 << 20
+_ERROR = re.compile(rb"""\bt=(?:"e"|'e')""")
+_PLACE = re.compile(rb"""<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)>""")
+_ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
+_REF = re.compile(rb"""\br=["']([A-Z]*)(\d+)["']""")
+_VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
+_UNVALUED = re.compile(rb"</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)")
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen.
+
+    Attributes:
+        errors: of each row (0-based) with errors: column (0-based) to the error as shown.
+        unvalued: formulas that were saved without their value.
+    """
+
+    errors: dict[int, dict[int, str]] = field(default_factory=dict)
+    unvalued: int = 0
+
+
+def look(path: Path, sheet: str) -> Look | None:
+    """Look through one sheet; None when the workbook is of a kind whose XML this is not."""
+    try:
+        with zipfile.ZipFile(path) as book:
+            member = _member(book, sheet)
+            if member is None:
+                return None
+            with book.open(member) as f:
+                return _through(cast("BinaryIO", f))
+    except (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError, NotImplementedError, RuntimeError):
+        return None
+
+
+def _tags(book: zipfile.ZipFile, member: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """All tags of a small XML member: name without prefix, attributes."""
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, attributes: found.append((name.rpartition(":")[2], attributes))
+    with book.open(member) as f:
+        data = f.read(_SMALL)
+    # No workbook has a document type; without one there are no entities to expand.
+    if b"<!DOCTYPE" not in data:
+        parser.Parse(data, True)
+    yield from found
+
+
+def _member(book: zipfile.ZipFile, sheet: str) -> str | None:
+    """The member of the archive that holds a sheet's cells."""
+    main = next(
+        (
+            a["Target"]
+            for tag, a in _tags(book, "_rels/.rels")
+            if tag == "Relationship" and a["Type"].endswith("/officeDocument")
+        ),
+        "xl/workbook.xml",
+    ).lstrip("/")
+    if not main.endswith(".xml"):
+        return None
+    folder, name = posixpath.split(main)
+    wanted = next((a for tag, a in _tags(book, main) if tag == "sheet" and a.get("name") == sheet), {})
+    relation = next((v for k, v in wanted.items() if k.rpartition(":")[2] == "id"), None)
+    for tag, a in _tags(book, f"{folder}/_rels/{name}.rels"):
+        if tag == "Relationship" and a.get("Id") == relation:
+            target = a["Target"]
+            return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+    return None
+
+
+def _through(f: BinaryIO) -> Look:
+    seen = Look()
+    row, rest = -1, b""
+    while block := f.read(_BLOCK):
+        block = rest + block
+        cut = block.rfind(b"row>") + 4
+        piece, rest = (block[:cut], block[cut:]) if cut > 3 else (b"", block)
+        row = _rows(piece, row, seen)
+    _rows(rest, row, seen)
+    return seen
+
+
+def _rows(piece: bytes, row: int, seen: Look) -> int:
+    """Look through whole rows; `row` is the one before them, and the last of them is returned."""
+    if b"</f>" in piece or b":f>" in piece:
+        seen.unvalued += len(_UNVALUED.findall(piece))
+    if b't="e"' not in piece and b"t='e'" not in piece:
+        return _last_row(piece, row)
+    column = -1
+    for match in _PLACE.finditer(piece):
+        ref = _REF.search(match[2])
+        if match[1] == b"row":
+            row, column = (int(ref[2]) - 1 if ref else row + 1), -1
+            continue
+        column = _column(ref[1]) if ref else column + 1
+        if _ERROR.search(match[2]) and (value := _VALUE.search(piece, match.end())):
+            seen.errors.setdefault(row, {})[column] = value[1].decode(errors="replace")
+    return row
+
+
+def _last_row(piece: bytes, row: int) -> int:
+    """The last row of the piece. Looking from the end is quick, but needs rows that say their number."""
+    last = piece.rfind(b"<row ")
+    if last >= 0 and (ref := _REF.search(piece, last, piece.find(b">", last))):
+        return int(ref[2]) - 1
+    for attributes in _ROW.findall(piece):
+        ref = _REF.search(attributes)
+        row = int(ref[2]) - 1 if ref else row + 1
+    return row
+
+
+def _column(letters: bytes) -> int:
+    """The place of a column, counted from 0, from its letters."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + letter - 64
+    return place - 1

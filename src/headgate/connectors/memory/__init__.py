@@ -1,0 +1,81 @@
+"""Tables in the memory of this process: ``memory://NAME``.
+
+The reference implementation of `headgate.spi.destination`, which other destinations are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from headgate.model.errors import UsageError
+from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.types import KINDS, FieldType
+from headgate.model.write import Operation, WriteSpec
+from headgate.spi.destination import Capabilities
+
+from .writer import MemoryWriter, Table
+
+__all__ = ["MemoryDestination"]
+
+_STORES: dict[str, dict[str, Table]] = {}
+
+
+class MemoryDestination:
+    """One named store. All destinations of a process with the same name share it, and it lasts as long as the process.
+
+    Args:
+        options: ``url`` (``memory://NAME``).
+        base: not used.
+
+    Raises:
+        UsageError: the URL is not one of memory.
+    """
+
+    schemes = ("memory",)
+    capabilities = Capabilities(
+        operations=frozenset(Operation),
+        transactional=True,
+        row_rejects=True,
+        create_table=True,
+        exact_types=frozenset(KINDS) - {"other"},
+    )
+
+    def __init__(self, options: Mapping[str, Any], base: Path) -> None:  # noqa: ARG002
+        url = urlsplit(str(options.get("url", "")))
+        if url.scheme != "memory":
+            raise UsageError(f"{url.geturl()!r} is not a URL of memory", hint="Write memory://NAME.")
+        self._tables = _STORES.setdefault(unquote(url.netloc), {})
+
+    def inspect(self, table: str) -> TableSchema | None:
+        """The table as it is now; None when there is none."""
+        found = self._tables.get(table)
+        return found.schema if found else None
+
+    def tables(self) -> list[str]:
+        """Names of the tables there are, sorted."""
+        return sorted(self._tables)
+
+    def propose(self, wanted: TableSchema) -> SchemaChange:
+        """What would make the table; for memory the statement is only words."""
+        columns = ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' not null'}" for c in wanted.columns)
+        key = f" with key {', '.join(wanted.key)}" if wanted.key else ""
+        summary = f"create table {wanted.name} ({columns}){key}"
+        return SchemaChange(summary, summary)
+
+    def native(self, type: FieldType) -> str:
+        """The type as definitions name it."""
+        return str(type)
+
+    def open(self, spec: WriteSpec) -> MemoryWriter:
+        """Begin a run's writing.
+
+        Raises:
+            DestinationError: the table or a column is missing, or the table to be made is there already.
+        """
+        return MemoryWriter(self._tables, spec)
+
+    def close(self) -> None:
+        """Nothing is held. The store stays."""

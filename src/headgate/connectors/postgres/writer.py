@@ -1,0 +1,134 @@
+"""Writing the records of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from headgate.model.errors import DestinationError
+from headgate.model.table import Column, TableSchema
+from headgate.model.write import Matched, Operation, WriteSpec
+from headgate.sql import Target
+
+from .append import Appending
+from .catalog import NEEDS, Relation, check_writable, find, lock_mode, missing, split
+from .connection import Access, PostgresSession, identifier
+from .ddl import create_table
+from .dialect import PostgresDialect
+from .ways import ByStage, IntoFresh, Way
+
+
+class PostgresWriter:
+    """The writer of one run: one connection, one transaction at a time.
+
+    From the match to the end of the transaction other sessions can read the table but not write to it, so that what was
+    decided is what is carried out.
+
+    Args:
+        access: what to connect to.
+        spec: what the engine asked for.
+
+    Raises:
+        DestinationError: the table is missing, cannot be written, or not by this login.
+    """
+
+    def __init__(self, access: Access, spec: WriteSpec) -> None:
+        self._spec = spec
+        self._what = access.name
+        self._session = PostgresSession(access)
+        self._way: Way | None = None
+        try:
+            self._session.begin()
+            self._way = self._fresh() if spec.create else self._open()
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _fresh(self) -> Way:
+        """Make the table, and take the straight way into it where there is nothing to decide."""
+        spec = self._spec
+        columns = tuple(
+            Column(f.name, f.type, nullable=f.name not in spec.required and f.name not in spec.key) for f in spec.fields
+        )
+        schema, table = split(spec.table)
+        name = ".".join(identifier(p) for p in (schema, table) if p is not None)
+        target = Target(name, {c.name: c for c in columns}, ("ctid",), unique=True)
+        straight = IntoFresh.fits(spec, target)
+        wanted = TableSchema(spec.table, columns, () if straight else spec.key)
+        self._session.run(create_table(wanted))
+        if straight:
+            return IntoFresh(self._session, spec, target)
+        return ByStage(self._session, spec, target, PostgresDialect(), None)
+
+    def _open(self) -> Way:
+        spec, rows = self._spec, self._session.rows
+        relation = find(rows, spec.table)
+        if relation is None:
+            raise missing(rows, spec.table, self._what)
+        check_writable(rows, relation, self._what, self._needs())
+        if unknown := next((f.name for f in spec.fields if relation.table.column(f.name) is None), None):
+            there = ", ".join(c.name for c in relation.table.columns)
+            raise DestinationError(f"{self._what}: {spec.table} has no column {unknown!r}", hint=f"There are: {there}.")
+        target, dialect = self._target(relation), PostgresDialect(relation.incomparable)
+        if spec.operation is not Operation.APPEND:
+            return ByStage(self._session, spec, target, dialect, lock_mode(rows, relation))
+        if Appending.fits(spec, relation):
+            return Appending(self._session, spec, target, dialect)
+        return ByStage(self._session, spec, target, dialect, None)
+
+    def _target(self, relation: Relation) -> Target:
+        key = frozenset(self._spec.key)
+        sets = (relation.table.key, *relation.table.unique)
+        unique = any(names and key.issuperset(names) for names in sets) and not (
+            relation.inherited and relation.kind == "r"
+        )
+        locators = relation.locators or tuple(identifier(k) for k in self._spec.key)
+        return Target(relation.sql, {c.name: c for c in relation.table.columns}, locators, unique)
+
+    def _needs(self) -> frozenset[str]:
+        needs = NEEDS[self._spec.operation]
+        deleting = self._spec.deletes or (self._spec.operation is Operation.MIRROR and not self._spec.mark)
+        return needs | {"delete"} if deleting else needs
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Send a batch."""
+        self._current().write(batch)
+
+    def _current(self) -> Way:
+        if self._way is None:  # nothing was written since the last commit
+            self._session.begin()
+            self._way = self._open()
+        return self._way
+
+    def match(self, *, deletions: bool = True) -> Matched:
+        """Decide; see `headgate.spi.destination.Writer.match`."""
+        return self._current().match(deletions=deletions)
+
+    def changes(self) -> Iterator[pa.RecordBatch]:
+        """Show the decision; see `headgate.spi.destination.Writer.changes`."""
+        return self._current().changes()
+
+    def apply(self) -> Matched:
+        """Carry the decision out; see `headgate.spi.destination.Writer.apply`."""
+        return self._current().apply()
+
+    def commit(self) -> None:
+        """Make it visible, all at once."""
+        self._session.commit()
+        if self._way is not None:
+            self._way.stop()
+            self._way = None
+        if not self._spec.batched:
+            self._session.close()
+
+    def abort(self) -> None:
+        """Forget what is not committed, and disconnect."""
+        if self._way is not None:
+            self._way.stop()
+            self._way = None
+        self._session.close()
+
+    def cancel(self) -> None:
+        """Break off what another thread waits for."""
+        self._session.cancel()

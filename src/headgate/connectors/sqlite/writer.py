@@ -1,0 +1,279 @@
+"""Writing one run's records to one table of a database file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headgate.model.errors import Cancelled, DestinationError
+from headgate.model.outcome import Account, Outcome
+from headgate.model.write import NUMBER, Matched, Operation, Refusal, WriteSpec
+from headgate.sql import STAGE, Refused, Staged, Statements, Target, changes_schema
+from headgate.sql.statements import StageColumn
+
+from .connect import STOPPED, connect, failure, in_memory
+from .dialect import SqliteDialect
+from .order import Rising
+from .session import SqliteSession
+from .stage import WORK, Likeness, Stage
+from .tables import Found, create_statement, quoted
+from .types import can_damage, decode, encode, unstorable
+
+_PAGE = 65_536
+_NEW = "_hg_new"
+"""Schema name under which a database file that the run makes is attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a writer writes.
+
+    Attributes:
+        path: the database file; it may not be there yet if the run makes the table.
+        found: the table as it is, or as it will be.
+        foreign_keys, timeout: settings of the connection.
+    """
+
+    path: Path
+    found: Found
+    foreign_keys: bool
+    timeout: float
+
+
+class SqliteWriter:
+    """Takes the records of one run; see `headgate.spi.destination.Writer`.
+
+    Records are kept aside until `match`, which begins the transaction: other programs can write until then, and read until
+    the commit. A database file that is not there yet is made by `apply`, so that a plan leaves none; until then an empty
+    table in memory stands for the one in it.
+    """
+
+    def __init__(self, place: Place, spec: WriteSpec) -> None:
+        self._place = place
+        self._spec = spec
+        self._create = spec.create
+        self._made_file = False
+        self._cancelled = False
+        self._over = False
+        self._guard = threading.Lock()
+        self._con: sqlite3.Connection | None = None
+        self._dialect = SqliteDialect(spec, place.found)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Be ready for the first record, or for those after a commit."""
+        found = self._place.found
+        self._absent = self._create and not self._place.path.exists()
+        self._schema = _NEW if self._absent else "main"
+        columns = {c.name: c for c in found.schema.columns}
+        unique = _is_unique(found, self._spec.key)
+        self._target = Target(f"{self._schema}.{quoted(found.name)}", columns, found.locators, unique)
+        statements = Statements(self._dialect, self._spec, self._target)
+        self._columns = statements.stage_columns()
+        self._stage = Stage(statements.create_stage(), self._likeness())
+        self._rising = Rising()
+        self._refused: list[Refusal] = []
+        self._marked = 0
+
+    def _likeness(self) -> Likeness | None:
+        """A table like the one to be made, if records may go into it as they come."""
+        adds = (
+            self._create and self._only_adds() and all(f.when != "updated" and not f.keeps for f in self._spec.fields)
+        )
+        found = self._place.found
+        if not adds or found.locators[0].startswith('"'):
+            return None
+        return Likeness(f"{WORK}.{quoted(found.name)}", create_statement(found.schema, WORK), found.locators[0])
+
+    def _only_adds(self) -> bool:
+        """Whether records can be nothing but created in an empty table."""
+        spec = self._spec
+        return not (spec.planned or spec.deletes or spec.operation in (Operation.UPDATE, Operation.DELETE))
+
+    # Write
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Keep records aside."""
+        self._check_open()
+        batch = self._without_unstorable(batch)
+        if not batch.num_rows:
+            return
+        encoded = {c.name: self._encoded(batch, c) for c in self._columns}
+        sources = {c.source: c.name for c in self._columns}
+        if self._spec.key:
+            self._rising.see([encoded[sources[k]] for k in self._spec.key])
+        self._stage.add(pa.RecordBatch.from_pydict(encoded), rising=self._rising.so_far)
+        self._marked += batch.column(NUMBER).null_count
+
+    def _encoded(self, batch: pa.RecordBatch, column: StageColumn) -> pa.Array:
+        return encode(batch.column(column.source), column.type, self._dialect.affinity_of(column.name))
+
+    def _without_unstorable(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Take out the records of which a column would damage a value."""
+        for c in self._columns:
+            if not can_damage(c.type, self._dialect.affinity_of(c.name)) or c.source not in self._target.columns:
+                continue
+            damaged = unstorable(self._encoded(batch, c), c.type)
+            hit = batch.filter(damaged)
+            for n, value in zip(hit.column(NUMBER).to_pylist(), hit.column(c.source).to_pylist(), strict=True):
+                reason = (
+                    f"a column declared {self._place.found.declared[c.source]} would turn {value} into another number"
+                )
+                self._refused.append(Refusal(n, Outcome.REJECTED, "DE05", reason, c.source))
+            batch = batch.filter(pc.invert(damaged))
+        return batch
+
+    # Match
+
+    def match(self, *, deletions: bool = True) -> Matched:
+        """Begin the transaction and decide."""
+        self._check_open()
+        self._session = self._connect()
+        self._staged = Staged(self._dialect, self._session, self._spec, self._target)
+        self._deletions = deletions and not self._refused
+        self._plain = self._is_plain()
+        if not self._plain:
+            return self._decide()
+        matched = Matched(Account())
+        matched.account.read = self._stage.rows
+        matched.account.add(Outcome.CREATED, self._stage.rows)
+        self._matched = self._with_refused(matched)
+        return self._matched
+
+    def _connect(self) -> SqliteSession:
+        place = self._place
+        if self._absent:
+            con = in_memory(foreign_keys=place.foreign_keys)
+        else:
+            con = connect(place.path, foreign_keys=place.foreign_keys, timeout=place.timeout)
+        with self._guard:
+            self._con = con
+        session = SqliteSession(con, place.path, place.found.references)
+        try:
+            self._stage.attach(con)
+        except sqlite3.Error as e:
+            raise failure(e, place.path) from e
+        session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
+        if self._create:
+            session.run(create_statement(place.found.schema, self._schema))
+        return session
+
+    def _is_plain(self) -> bool:
+        """Whether every record is simply to be added: nothing to be found at the destination, and no key twice."""
+        if not self._only_adds():
+            return False
+        if not self._spec.key:
+            return True
+        if not self._create:
+            return False
+        return self._rising.so_far or not self._session.rows(self._staged.statements.count_repeated())[0][0]
+
+    def _decide(self) -> Matched:
+        self._plain = False
+        for sql in self._stage.resettle():
+            self._session.run(sql)
+        if self._spec.operation is Operation.MIRROR and not self._spec.planned:
+            self._session.run(self._dialect.index_stage())
+        return self._with_refused(self._staged.match(self._stage.rows - self._marked, deletions=self._deletions))
+
+    def _with_refused(self, matched: Matched) -> Matched:
+        matched.account.read += len(self._refused)
+        matched.account.add(Outcome.REJECTED, len(self._refused))
+        matched.refusals += self._refused
+        return matched
+
+    def changes(self) -> Iterator[pa.RecordBatch]:
+        """What was decided, field by field."""
+        if self._plain:
+            self._decide()
+        schema = changes_schema(self._spec)
+        types = [f.type for f in self._spec.fields] * 2
+        for page in self._session.pages(self._staged.statements.changes(), _PAGE):
+            numbers, actions, *values = zip(*page, strict=True)
+            arrays = [pa.array(numbers, pa.int64()), pa.array(actions, pa.string())]
+            arrays += [decode(v, t) for v, t in zip(values, types, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    # Apply
+
+    def apply(self) -> Matched:
+        """Carry it out."""
+        self._check_open()
+        if self._absent:
+            self._make_file()
+        if self._plain:
+            try:
+                self._session.attempt(self._add_all(), self._stage.rows)
+            except Refused:
+                self._decide()
+            else:
+                return self._matched
+        return self._staged.apply()
+
+    def _add_all(self) -> str:
+        if (like := self._stage.likeness) is not None:
+            return f"insert into {self._target.name} select * from {like.name}"
+        written = [f for f in self._spec.fields if f.when != "updated" and not self._target.columns[f.name].generated]
+        staged = {c.source: c.name for c in self._columns}
+        names = ", ".join(quoted(f.name) for f in written)
+        values = ", ".join(staged[f.name] for f in written)
+        return f"insert into {self._target.name} ({names}) select {values} from {self._dialect.temp(STAGE)}"
+
+    def _make_file(self) -> None:
+        """Put the database file in the place of the empty table that was matched against."""
+        self._made_file = not self._place.path.exists()
+        connect(self._place.path, create=True, timeout=self._place.timeout).close()
+        self._session.run(f"detach {self._schema}")
+        self._session.attach(self._place.path, self._schema)
+        self._session.run("begin immediate")
+        self._session.run(create_statement(self._place.found.schema, self._schema))
+
+    # The end
+
+    def commit(self) -> None:
+        """Make it visible."""
+        if self._con is not None and self._con.in_transaction:
+            self._session.run("commit")
+        self._made_file = self._create = False
+        self._release()
+        self._over = not self._spec.batched
+        if self._spec.batched:
+            self._prepare()
+
+    def abort(self) -> None:
+        """Forget what was not committed."""
+        self._over = True
+        self._release()
+        if self._made_file:
+            self._made_file = False
+            self._place.path.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        with self._guard:
+            con, self._con = self._con, None
+        if con is not None:
+            con.close()  # which rolls back what is not committed
+        self._stage.close()
+
+    def cancel(self) -> None:
+        """Break off."""
+        self._cancelled = True
+        with self._guard:
+            if self._con is not None:
+                self._session.cancel()
+
+    def _check_open(self) -> None:
+        if self._cancelled:
+            raise Cancelled(STOPPED)
+        if self._over:
+            raise DestinationError("this run's writing is over; open the destination again")
+
+
+def _is_unique(found: Found, key: tuple[str, ...]) -> bool:
+    return any(columns and set(columns) <= set(key) for columns in (found.schema.key, *found.schema.unique))

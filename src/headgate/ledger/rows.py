@@ -1,0 +1,99 @@
+"""Runs and rejects as the ledger's rows, and back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from headgate.model.outcome import Account, Outcome
+from headgate.model.record import Origin, Problem, Reject
+from headgate.model.run import Kind, PartitionRead, Run, Status
+from headgate.model.table import SchemaChange
+
+from .store import Row
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
+_Body = tuple[str, str, int | None, int | None, list[tuple[str, str, str, str, str | None]], dict[str, str | None]]
+_body: Final = msgspec.json.Decoder(_Body)
+_partitions: Final = msgspec.json.Decoder(list[PartitionRead])
+_schema_changes: Final = msgspec.json.Decoder(list[SchemaChange])
+_texts: Final = msgspec.json.Decoder(list[str])
+_anything: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def to_json(value: object) -> str:
+    """JSON text; what JSON has no word for (paths, dates) becomes text, and half a character pair its escape."""
+    try:
+        return _encoder.encode(value).decode()
+    except UnicodeEncodeError:
+        return _encoder.encode(_whole(msgspec.to_builtins(value, enc_hook=str))).decode()
+
+
+def to_text(text: str) -> str:
+    """The same with lone surrogates, which UTF-8 cannot hold (file names may have them), written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        return to_text(value)
+    if isinstance(value, dict):
+        return {_whole(k): _whole(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(v) for v in value]
+    return value
+
+
+def account_json(account: Account) -> str:
+    """The account as it is stored."""
+    return to_json(account.as_dict())
+
+
+def time_text(at: datetime) -> str:
+    """A time as it is stored: UTC, microseconds, always of one length."""
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}+00:00"
+
+
+def run_of(row: Row) -> Run:
+    """A run from the columns `statements.RUN_COLUMNS`."""
+    id_, import_name, kind, operation, destination, fingerprint, plan_id, status, *rest = row
+    account, partitions, schema_changes, warnings, error, started, finished = rest
+    return Run(
+        import_name=import_name,
+        kind=Kind(kind),
+        operation=operation,
+        destination=destination,
+        fingerprint=fingerprint,
+        started=datetime.fromisoformat(started),
+        id=id_,
+        plan_id=plan_id,
+        status=Status(status),
+        account=Account.from_dict(_anything.decode(account)),
+        partitions=_partitions.decode(partitions),
+        schema_changes=_schema_changes.decode(schema_changes),
+        warnings=_texts.decode(warnings),
+        error=error,
+        finished=datetime.fromisoformat(finished) if finished else None,
+    )
+
+
+def reject_body(reject: Reject) -> str:
+    """A reject's `body`."""
+    origin = reject.origin
+    problems = [(p.code, p.reason, p.field, p.column, p.value) for p in reject.problems]
+    return to_json((origin.file, origin.sheet, origin.row, origin.line, problems, reject.raw))
+
+
+def reject_of(row: Row) -> Reject:
+    """A reject from its number, outcome and body."""
+    number, outcome, body = row
+    file, sheet, line_row, line, problems, raw = _body.decode(body)
+    return Reject(
+        number,
+        Outcome(outcome),
+        tuple(Problem(*p) for p in problems),
+        raw,
+        Origin(file, sheet, line_row, line),
+    )

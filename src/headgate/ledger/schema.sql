@@ -1,0 +1,53 @@
+-- The schema as it is after the last migration, to be read in one place. Migrations make it; a test compares.
+
+-- Numbers that are given out once and never again, whatever is pruned.
+create table headgate_counter (
+  name text not null primary key,
+  value bigint not null
+);
+insert into headgate_counter (name, value) values ('run', 0);
+
+-- Runs and plans. Times are UTC in ISO 8601 with microseconds, so that text order is time order.
+-- account, partitions, schema_changes and warnings are JSON. host, pid and born say which process is at it.
+create table headgate_run (
+  id bigint not null primary key,
+  import_name text not null,
+  kind text not null,
+  operation text not null,
+  destination text not null,
+  fingerprint text not null,
+  plan_id bigint,
+  status text not null,
+  account text not null,
+  partitions text not null,
+  schema_changes text not null,
+  warnings text not null,
+  error text not null,
+  started text not null,
+  finished text,
+  host text not null,
+  pid bigint not null,
+  born text not null,
+  heartbeat text not null
+);
+create index headgate_run_by_import on headgate_run (import_name, id);
+
+-- Refused records, and skips worth listing. body is a JSON list:
+-- file, sheet, row, line, [[code, reason, field, column, value], ...], {column: raw value}.
+create table headgate_reject (
+  run_id bigint not null references headgate_run (id) on delete cascade,
+  number bigint not null,
+  outcome text not null,
+  body text not null,
+  primary key (run_id, number)
+);
+
+-- How many records of a run have a problem with this code in this field, and the first of them.
+create table headgate_reject_count (
+  run_id bigint not null references headgate_run (id) on delete cascade,
+  code text not null,
+  field text not null,
+  records bigint not null,
+  example bigint not null,
+  primary key (run_id, code, field)
+);

@@ -1,0 +1,71 @@
+"""Every statement of the ledger, in SQL that SQLite (3.24 on) and PostgreSQL both run; `?` stands for a value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CREATE_VERSIONS: Final = """
+create table if not exists headgate_schema (
+  version bigint not null primary key,
+  name text not null,
+  applied text not null
+)"""
+VERSION: Final = "select coalesce(max(version), 0) from headgate_schema"
+ADD_VERSION: Final = "insert into headgate_schema (version, name, applied) values (?, ?, ?)"
+
+COUNT_UP: Final = "update headgate_counter set value = value + 1 where name = ?"
+COUNTER: Final = "select value from headgate_counter where name = ?"
+
+RUN_COLUMNS: Final = (
+    "id", "import_name", "kind", "operation", "destination", "fingerprint", "plan_id", "status", "account",
+    "partitions", "schema_changes", "warnings", "error", "started", "finished",
+)  # fmt: skip
+PROCESS_COLUMNS: Final = ("host", "pid", "born", "heartbeat")
+_RUN: Final = f"select {', '.join(RUN_COLUMNS)} from headgate_run"
+
+ADD_RUN: Final = (
+    f"insert into headgate_run ({', '.join(RUN_COLUMNS + PROCESS_COLUMNS)})"
+    f" values ({', '.join('?' for _ in RUN_COLUMNS + PROCESS_COLUMNS)})"
+)
+RUN: Final = f"{_RUN} where id = ?"
+RUNS: Final = f"{_RUN} where (? = '' or import_name = ?) and (? = '' or kind = ?) order by id desc limit ?"
+NEAREST_RUNS: Final = """
+select max(case when id < ? then id end), min(case when id > ? then id end) from headgate_run"""
+STATUS: Final = "select status from headgate_run where id = ?"
+PROGRESS: Final = "update headgate_run set account = ?, heartbeat = ? where id = ? and status in ('queued', 'running')"
+FINISH: Final = """
+update headgate_run
+set status = ?, account = ?, partitions = ?, schema_changes = ?, warnings = ?, error = ?, finished = ?, heartbeat = ?
+where id = ?"""
+OPEN_RUNS: Final = """
+select id, pid, born, heartbeat from headgate_run where host = ? and status in ('queued', 'running') order by id"""
+ABANDON: Final = """
+update headgate_run set status = 'failed', error = ?, finished = ?
+where id = ? and status in ('queued', 'running')"""
+PRUNABLE: Final = """
+select id, import_name, coalesce(finished, '') from headgate_run
+where status not in ('queued', 'running') order by id desc"""
+DELETE_RUN: Final = "delete from headgate_run where id = ?"
+
+ADD_REJECT: Final = """
+insert into headgate_reject (run_id, number, outcome, body) values (?, ?, ?, ?)
+on conflict (run_id, number) do nothing"""
+REJECT_OUTCOMES: Final = "select outcome, count(*) from headgate_reject where run_id = ? group by outcome"
+ADD_REJECT_COUNT: Final = """
+insert into headgate_reject_count (run_id, code, field, records, example) values (?, ?, ?, ?, ?)
+on conflict (run_id, code, field) do update set
+  records = headgate_reject_count.records + excluded.records,
+  example = case when excluded.example < headgate_reject_count.example
+    then excluded.example else headgate_reject_count.example end"""
+REJECT_COUNTS: Final = """
+select c.code, c.field, c.records, r.number, r.outcome, r.body
+from headgate_reject_count c join headgate_reject r on r.run_id = c.run_id and r.number = c.example
+where c.run_id = ? order by c.records desc, c.code, c.field"""
+
+
+def rejects_page(outcomes: int) -> str:
+    """The rejects of a run after a number, of that many outcomes: run, number, the outcomes, limit, offset."""
+    return (
+        "select number, outcome, body from headgate_reject where run_id = ? and number > ?"
+        f" and outcome in ({', '.join('?' for _ in range(outcomes))}) order by number limit ? offset ?"
+    )

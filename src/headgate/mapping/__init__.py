@@ -1,0 +1,32 @@
+"""From a definition and a source's columns to a program that maps batches.
+
+`plan_fields` says which fields there are, `effective_types` of which types, `compile_program` makes the `Program`, and
+`Program.map` turns batches into accepted records and rejects. It is total over data: a bad value is a reject, never an error.
+"""
+
+from __future__ import annotations
+
+from .compile import compile_program
+from .expressions import Expression, Name, Scope, check_expression
+from .infer import Inference
+from .matching import ColumnMatch, match_columns
+from .plan import FieldTypes, effective_types, plan_fields
+from .program import Program
+from .transforms import TRANSFORMS, Transform
+
+__all__ = [
+    "TRANSFORMS",
+    "ColumnMatch",
+    "Expression",
+    "FieldTypes",
+    "Inference",
+    "Name",
+    "Program",
+    "Scope",
+    "Transform",
+    "check_expression",
+    "compile_program",
+    "effective_types",
+    "match_columns",
+    "plan_fields",
+]

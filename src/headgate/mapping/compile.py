@@ -1,0 +1,323 @@
+"""From a definition and the source's columns to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headgate.model.errors import DefinitionError
+from headgate.model.spec import FieldSpec, ImportSpec
+from headgate.model.types import FieldType
+from headgate.model.write import WriteField
+
+from .expressions import Expression, Name, Scope, check_expression
+from .fields import TEXTUAL, FieldDef, FieldSql, SourceColumn, build, constant
+from .layers import Layers
+from .plan import FieldTypes
+from .program import Program, Shape, Slot
+from .rules import zone_exists
+from .sql import connect, ident, literal, lock
+from .suggest import hint
+from .transforms import Transform, read_use
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def compile_program(
+    spec: ImportSpec,
+    fields: Mapping[str, FieldSpec],
+    types: Mapping[str, FieldTypes],
+    source: pa.Schema,
+    lookups: Mapping[str, pa.Table],
+    started: datetime,
+) -> Program:
+    """Compile a definition against the source's columns.
+
+    Args:
+        fields: as `plan_fields` gave them.
+        types: as `effective_types` gave them.
+        source: names and types of the scan's columns; any other batch is refused by the program.
+        lookups: by name, tables with two text columns, ``match`` and ``take``.
+        started: the run's start, with a zone: what `now()` and `today()` mean in expressions.
+
+    Raises:
+        DefinitionError: an expression, a transform, a format, a default or a zone is wrong.
+    """
+    con, spill = connect()
+    try:
+        compiler = _Compiler(con, spec, fields, types, source, started)
+        compiler.load(lookups)
+        slot = compiler.prepare()
+        lock(con)
+        return Program(con, spill, compiler.shape(), slot)
+    except BaseException:
+        con.close()
+        spill.cleanup()
+        raise
+
+
+class _Compiler:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        spec: ImportSpec,
+        fields: Mapping[str, FieldSpec],
+        types: Mapping[str, FieldTypes],
+        source: pa.Schema,
+        started: datetime,
+    ) -> None:
+        self.con = con
+        self.spec = spec
+        self.zone = zone_exists(spec.timezone)
+        self.columns = {f.name: _column(i, f) for i, f in enumerate(source)}
+        self.source = source
+        declared = _declared(fields, types)
+        names = {n: Name(c.sql, c.type or declared.get(n), c.type is None) for n, c in self.columns.items()}
+        self.scope = Scope(names, "columns", started, self.zone)
+        self.uses_of = {n: c.sql for n, c in self.columns.items()}
+        self.functions: dict[str, Callable[[str], str | None]] = {}
+        self.fields = [self._field(i, n, f, types[n]) for i, (n, f) in enumerate(fields.items())]
+        self.constants = {d.name: self._constants(d) for d in self.fields}
+        self.guards = {
+            word: check_expression(con, text, self.scope, where=word, condition=True)
+            for word, text in (("filter", spec.filter), ("delete_when", spec.delete_when))
+            if text is not None
+        }
+        self.checks = self._checks(started)
+
+    def load(self, lookups: Mapping[str, pa.Table]) -> None:
+        """Put the lookups that fields use into tables, one row for each value, with the number of its different answers."""
+        for name in {d.spec.lookup for d in self.fields if d.spec.lookup}:
+            fold = self.spec.lookups[name].ignore_case
+            self.con.register("hg_lookup", lookups[name].select(["match", "take"]))
+            match = 'lower(hg_trim("match"))' if fold else '"match"'
+            self.con.execute(
+                f"CREATE TABLE {self._lookup_table(name)} AS SELECT {match} AS m, first(take) AS t, "
+                f"count(DISTINCT take) + max(CASE WHEN take IS NULL THEN 1 ELSE 0 END) AS n "
+                f"FROM hg_lookup WHERE \"match\" IS NOT NULL GROUP BY 1"
+            )
+            self.con.unregister("hg_lookup")
+
+    def shape(self) -> Shape:
+        """What the program is made of, for those who run it."""
+        return Shape(
+            source=self.source,
+            columns=tuple(self.columns.values()),
+            fields=tuple(WriteField(d.name, d.types.written, _when(d.spec), d.keeps) for d in self.fields),
+            definitions=tuple(self.fields),
+            functions=self.functions,
+            deletes="delete_when" in self.guards,
+            keeps=tuple(d.name for d in self.fields if d.keeps),
+            unique=tuple(d.index for d in self.fields if d.spec.unique),
+        )
+
+    def prepare(self) -> Slot:
+        """Plan the queries over a slot, and run them on no records, so that what is wrong with a definition is found now.
+
+        ``quick`` and ``full`` give state and values, the first for batches without NUL characters; ``why`` gives codes and
+        texts for the records that are bad; ``in_COLUMN`` gives what a transform in Python is to work on.
+        """
+        import duckdb
+
+        for d in self.fields:
+            self._try_formats(d)
+        names = [c.sql for c in self.columns.values()]
+        empty = pa.table([pa.array([], _plain_type(f.type)) for f in self.source], names=names)
+        slot = Slot(empty)
+        for name in self.functions:
+            slot.table = slot.table.append_column(name, pa.array([], pa.string()))
+        self.con.register("batch", slot)
+        quick, _, _ = self._select(nul=False)
+        full, why, inputs = self._select(nul=True)
+        try:
+            for name, query in {"quick": quick, "full": full, "why": why, **inputs}.items():
+                self.con.execute(f"PREPARE hg_{name} AS {query}")
+                self.con.sql(f"EXECUTE hg_{name}").to_arrow_table()
+        except duckdb.Error as e:
+            raise DefinitionError(f"the definition cannot be carried out: {str(e).splitlines()[0]}") from None
+        return slot
+
+    def _try_formats(self, d: FieldDef) -> None:
+        import duckdb
+
+        formats = [d.spec.format] if isinstance(d.spec.format, str) else d.spec.format or []
+        for f in formats:
+            try:
+                self.con.sql(f"SELECT try_strptime('x', {literal(f)})").fetchall()
+            except duckdb.Error:
+                raise DefinitionError(f"{f!r} is not a format of dates", where=f"fields.{d.name}.format", hint="Formats are written like %d/%m/%Y %H:%M:%S.") from None
+
+    def _field(self, index: int, name: str, spec: FieldSpec, types: FieldTypes) -> FieldDef:
+        where = f"fields.{name}"
+        expression = None
+        if spec.expr is not None:
+            expression = check_expression(self.con, spec.expr, self.scope, where=f"{where}.expr")
+        column = self.columns.get(spec.source) if spec.source is not None else None
+        if spec.format is not None and types.declared.kind not in ("date", "time", "timestamp", "timestamptz"):
+            raise DefinitionError(f"a format goes with dates and times, and {name} is {types.declared}", where=where, hint="Declare the type, or use the transform parse_date.")
+        return FieldDef(
+            name=name,
+            index=index,
+            spec=spec,
+            types=types,
+            key=name in self.spec.key,
+            zone=zone_exists(spec.timezone or self.spec.timezone),
+            column=column,
+            expression=expression,
+            expression_uses=tuple(self.uses_of[n] for n in expression.names) if expression else (),
+            steps=tuple(self._step(use, index, n, f"{where}.transform") for n, use in enumerate(spec.transform)),
+            lookup=(self._lookup_table(spec.lookup), self.spec.lookups[spec.lookup].ignore_case) if spec.lookup else None,
+        )
+
+    def _step(self, use: object, field: int, number: int, where: str) -> tuple[Transform, dict[str, Any]]:
+        transform, settings = read_use(use, where)  # type: ignore[arg-type]
+        if transform.function is not None:
+            settings["hg_column"] = f"p{field}_{number}"
+            self.functions[settings["hg_column"]] = transform.function(settings)
+            return transform, settings
+        if "columns" in settings:
+            for c in settings["columns"]:
+                if c not in self.columns:
+                    raise DefinitionError(f"there is no column {c!r} in the source", where=where, hint=hint(c, self.columns, "columns"))
+            settings["hg_uses"] = [self.columns[c].sql for c in settings["columns"]]
+            settings["columns"] = [self.columns[c].as_text for c in settings["columns"]]
+        self._try_step(transform, settings, where)
+        return transform, settings
+
+    def _try_step(self, transform: Transform, settings: Mapping[str, Any], where: str) -> None:
+        """A pattern or a format that is none shows on a first value."""
+        import duckdb
+
+        others = "".join(f", NULL::VARCHAR AS {c}" for c in settings.get("hg_uses", ()))
+        try:
+            self.con.execute(f"SELECT {transform.sql('t', settings)} FROM (SELECT unnest(['x', NULL]) AS t{others})").fetchall()
+        except duckdb.Error as e:
+            raise DefinitionError(f"the settings of {transform.name} cannot be: {str(e).splitlines()[0]}", where=where) from None
+
+    def _lookup_table(self, name: str) -> str:
+        return ident(f"lookup {name}")
+
+    def _constants(self, d: FieldDef) -> dict[str, str]:
+        made = {}
+        where = f"fields.{d.name}"
+        if d.spec.default is not None:
+            made["default"] = constant(self.con, d.spec.default, d.types.declared, d.spec, d.zone, f"{where}.default")
+        if "value" in d.spec.model_fields_set:
+            made["value"] = constant(self.con, d.spec.value, d.types.declared, d.spec, d.zone, f"{where}.value") if d.spec.value is not None else "NULL"
+        return made
+
+    def _checks(self, started: datetime) -> dict[str, tuple[Expression, tuple[str, ...]]]:
+        """The checks, over the fields' values, which are in columns named ``f0``, ``f1``, … when they are reached."""
+        names = {d.name: Name(f"f{d.index}", d.types.declared, d.textual) for d in self.fields}
+        scope = Scope(names, "fields", started, self.zone)
+        found = {}
+        for d in self.fields:
+            if d.spec.check is not None:
+                expression = check_expression(self.con, d.spec.check, scope, where=f"fields.{d.name}.check", condition=True)
+                found[d.name] = (expression, tuple(names[n].sql for n in expression.names))
+        return found
+
+    def _select(self, *, nul: bool) -> tuple[str, str, dict[str, str]]:
+        """The select of the values, the one of the reasons, and those of what transforms in Python work on."""
+        layers = Layers([*(c.sql for c in self.columns.values()), *self.functions])
+        guards = {w: layers.add(f"g_{w}", e.sql, [self.uses_of[n] for n in e.names]) for w, e in self.guards.items()}
+        hand_on = not nul and "delete_when" not in self.guards
+        made = [build(d, layers, self.constants[d.name], nul=nul, hand_on=hand_on) for d in self.fields]
+        used = {u for _, uses in self.checks.values() for u in uses}
+        for d, sql in zip(self.fields, made, strict=True):
+            if f"f{d.index}" in used:
+                layers.add(f"f{d.index}", sql.value, [sql.value] if sql.value in layers else [])
+        for d, sql in zip(self.fields, made, strict=True):
+            if d.name in self.checks:
+                expression, uses = self.checks[d.name]
+                held = layers.add(f"h{d.index}", expression.sql, uses)
+                sql.flags.append((f"{held} IS NULL", "'EX01'"))
+                sql.flags.append((f"coalesce(NOT {held}.v, FALSE)", "'RU02'"))
+        inputs = {f"in_{column}": self._over_batch(layers, {"text": text}) for m in made for column, text in m.inputs.items()}
+        return self._values(layers, guards, made), self._reasons(layers, guards, made), inputs
+
+    def _values(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
+        bad = " OR ".join(m.bad for m in made if m.flags) or "FALSE"
+        state = f"CASE WHEN {bad} THEN 1 ELSE 0 END"
+        outputs = {}
+        if delete := guards.get("delete_when"):
+            keys = " OR ".join(m.bad for d, m in zip(self.fields, made, strict=True) if d.key and m.flags) or "FALSE"
+            state = f"CASE WHEN {delete} IS NULL THEN 1 WHEN {delete}.v THEN CASE WHEN {keys} THEN 1 ELSE 0 END ELSE {state} END"
+            outputs["_delete"] = f"coalesce({delete}.v, FALSE)"
+        if skip := guards.get("filter"):
+            state = f"CASE WHEN {skip} IS NULL THEN 1 WHEN {skip}.v THEN {state} ELSE 2 END"
+        outputs["_state"] = f"CAST({state} AS TINYINT)"
+        outputs.update({f"keep{d.index}": m.keep for d, m in zip(self.fields, made, strict=True) if m.keep})
+        outputs.update({f"w{d.index}": m.written for d, m in zip(self.fields, made, strict=True) if m.written})
+        return self._over_batch(layers, outputs)
+
+    def _reasons(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
+        outputs = {f"g_{w}": f"{column} IS NULL" for w, column in guards.items()}
+        if delete := guards.get("delete_when"):
+            outputs["_delete"] = f"coalesce({delete}.v, FALSE)"
+        for d, m in zip(self.fields, made, strict=True):
+            outputs[f"code{d.index}"] = m.code
+            outputs[f"shown{d.index}"] = m.shown
+        return self._over_batch(layers, outputs or {"one": "1"})
+
+    def _over_batch(self, layers: Layers, outputs: Mapping[str, str]) -> str:
+        """The whole query; columns of types no field has become text first."""
+        columns = self.columns.values()
+        if all(c.base == c.sql for c in columns):
+            return layers.select(outputs, "batch")
+        bases = [f"{c.base} AS {c.sql}" for c in columns]
+        return layers.select(outputs, f"(SELECT {', '.join([*bases, *self.functions])} FROM batch)")
+
+
+def _plain_type(type: pa.DataType) -> pa.DataType:
+    return type.value_type if pa.types.is_dictionary(type) else type
+
+
+def _when(spec: FieldSpec) -> str:
+    return spec.when if spec.when in ("created", "updated") else "always"
+
+
+def _declared(fields: Mapping[str, FieldSpec], types: Mapping[str, FieldTypes]) -> dict[str, FieldType]:
+    """What the fields say about the types of source columns, for expressions; text says nothing."""
+    found: dict[str, FieldType] = {}
+    for name, spec in fields.items():
+        plain = spec.source is not None and not (spec.transform or spec.lookup or spec.format)
+        if plain and spec.source is not None and types[name].declared.kind not in TEXTUAL:
+            found.setdefault(spec.source, types[name].declared)
+    return found
+
+
+_EXACT = {
+    pa.int16(): FieldType("smallint"), pa.int32(): FieldType("integer"), pa.int64(): FieldType("bigint"),
+    pa.float64(): FieldType("double"), pa.bool_(): FieldType("boolean"), pa.date32(): FieldType("date"),
+    pa.time64("us"): FieldType("time"), pa.timestamp("us"): FieldType("timestamp"),
+    pa.timestamp("us", "UTC"): FieldType("timestamptz"), pa.binary(): FieldType("binary"),
+}  # fmt: skip
+
+
+def source_type(type: pa.DataType) -> FieldType | None:
+    """The field type that holds an Arrow type as it is; None for text and for types that are taken by their text form."""
+    if pa.types.is_decimal128(type) and type.scale >= 0:
+        return FieldType("decimal", precision=type.precision, scale=type.scale)
+    if pa.types.is_timestamp(type) and type.unit == "us" and type.tz is not None:
+        return FieldType("timestamptz")
+    return _EXACT.get(type)
+
+
+def _column(index: int, arrow: pa.Field) -> SourceColumn:
+    sql = f"c{index}"
+    type = arrow.type
+    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
+        return SourceColumn(arrow.name, sql, sql, None, sql)
+    if pa.types.is_nested(type):
+        return SourceColumn(arrow.name, sql, f"CAST(to_json({sql}) AS VARCHAR)", None, sql)
+    if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
+        return SourceColumn(arrow.name, sql, sql, FieldType("binary"), f"lower(hex({sql}))")
+    found = source_type(type)
+    if found is None:
+        return SourceColumn(arrow.name, sql, f"CAST({sql} AS VARCHAR)", None, sql)
+    return SourceColumn(arrow.name, sql, sql, found, f"CAST({sql} AS VARCHAR)")

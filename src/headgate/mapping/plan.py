@@ -1,0 +1,137 @@
+"""Which fields an import has, and of which types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headgate.model.errors import DefinitionError
+from headgate.model.spec import FieldSpec, ImportSpec
+from headgate.model.table import TableSchema
+from headgate.model.types import TEXT, FieldType
+from headgate.model.write import Operation
+
+from .suggest import hint
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTypes:
+    """The two types of a field: `declared` says how a value is read and checked, `written` what the destination takes."""
+
+    declared: FieldType
+    written: FieldType
+
+
+def normalise(name: str) -> str:
+    """A name without regard to case, blanks, underscores, hyphens and dots."""
+    return re.sub(r"[\s_.\-]+", "", name).casefold()
+
+
+def _match(name: str, names: list[str]) -> str | None:
+    """The one of `names` that is `name`, but for case, blanks and underscores where that is unambiguous."""
+    if name in names:
+        return name
+    for same in (str.casefold, normalise):
+        found = [n for n in names if same(n) == same(name)]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) -> dict[str, FieldSpec]:
+    """The fields as they will be made, each with the source column, expression or value it comes from.
+
+    A definition without fields takes every source column (a deletion only the key's), under the name of the table's column
+    where there is a table.
+
+    Args:
+        source: the source's columns.
+        table: the destination's table; None where it is to be made.
+
+    Raises:
+        DefinitionError: a source column is not there, or nothing in the table goes by its name; a key is not among the fields.
+    """
+    if spec.fields:
+        return {name: _bound(name, field, source) for name, field in spec.fields.items()}
+    columns = [c.name for c in table.columns] if table else source
+    fields: dict[str, FieldSpec] = {}
+    strange = []
+    for name in source:
+        column = _match(name, columns)
+        if spec.operation is Operation.DELETE and column not in spec.key:
+            continue
+        if column is None or column in fields:
+            strange.append(name)
+        else:
+            fields[column] = FieldSpec.model_validate({"from": name})
+    if strange and table:
+        raise DefinitionError(
+            f"the table {table.name} has no column for {', '.join(map(repr, strange))}",
+            where="fields",
+            hint=f"{hint(strange[0], columns, 'columns of the table')} Name the fields in the definition, or leave these out.",
+        )
+    for key in spec.key:
+        if key not in fields:
+            raise DefinitionError(f"the key {key!r} is not among the source's columns", where="key", hint=hint(key, list(fields) or source, "columns"))
+    return fields
+
+
+def _bound(name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
+    if field.expr is not None or "value" in field.model_fields_set:
+        return field
+    wanted = field.source if field.source is not None else name
+    if wanted in source:
+        return field.model_copy(update={"source": wanted})
+    if field.source is None and (found := _match(name, source)):
+        return field.model_copy(update={"source": found})
+    raise DefinitionError(f"there is no column {wanted!r} in the source", where=f"fields.{name}", hint=hint(wanted, source, "columns"))
+
+
+def effective_types(
+    fields: Mapping[str, FieldSpec], table: TableSchema | None, inferred: Mapping[str, FieldType]
+) -> dict[str, FieldTypes]:
+    """How each field is read, and as what it is written: as declared, else as the table's column, else as `inferred`
+    (by source column), else as text. What is written is always what the table's column takes.
+
+    Raises:
+        DefinitionError: the table has no such column, or it is generated, or it cannot hold the declared type.
+    """
+    return {name: _types(name, field, table, inferred) for name, field in fields.items()}
+
+
+def _types(name: str, field: FieldSpec, table: TableSchema | None, inferred: Mapping[str, FieldType]) -> FieldTypes:
+    declared = FieldType.parse(field.type) if field.type else None
+    if table is None:
+        type = declared or (_of_value(field) if "value" in field.model_fields_set else None)
+        plain = not (field.transform or field.lookup or field.format)
+        type = type or (inferred.get(field.source) if field.source is not None and plain else None) or TEXT
+        return FieldTypes(type, type)
+    where = f"fields.{name}"
+    column = table.column(name)
+    if column is None:
+        raise DefinitionError(f"the table {table.name} has no column {name!r}", where=where, hint=hint(name, [c.name for c in table.columns], "columns"))
+    if column.generated:
+        raise DefinitionError(f"the column {name!r} of {table.name} is made by the database and cannot be written", where=where, hint="Leave the field out.")
+    if declared is None:
+        return FieldTypes(column.type, column.type)
+    shorter = declared.kind == column.type.kind == "text" and declared.length is None
+    if not shorter and not column.type.holds(declared):
+        raise DefinitionError(
+            f"the column {name!r} of {table.name} is {column.type} and cannot hold every {declared}",
+            where=where,
+            hint=f"Declare the type {column.type}, or leave it out; values that do not fit are then rejects.",
+        )
+    return FieldTypes(column.type if shorter else declared, column.type)
+
+
+def _of_value(field: FieldSpec) -> FieldType:
+    match field.value:
+        case bool():
+            return FieldType("boolean")
+        case int():
+            return FieldType("bigint")
+        case float():
+            return FieldType("double")
+        case _:
+            return TEXT

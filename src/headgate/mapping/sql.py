@@ -1,0 +1,81 @@
+"""The DuckDB a program runs in, and the only two ways names and values get into its SQL."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+BLANKS = " \t\r\n\u00a0"
+# A number written plainly, without exponent, plus sign, blanks and zeros that say nothing; NULL when it is no number. `m.n` is
+# all before the exponent, empty when the text has another shape; `m.w` and `m.f` are the digits before and after the point
+# without the outer zeros, `m.e` is the exponent. With an exponent the point moves, and there may be outer zeros again.
+_NUMBER = r"""
+CREATE MACRO hg_number(t) AS list_transform(
+  [regexp_extract(hg_trim(t), '^(([+-]?)0*([0-9]*)(?:\.([0-9]*?)0*)?)(?:[eE]([+-]?[0-9]{1,4}))?$', ['n', 's', 'w', 'f', 'e'])],
+  lambda m: CASE
+    WHEN m.w = '' AND m.f = '' THEN CASE WHEN contains(m.n, '0') THEN '0' END
+    ELSE CASE WHEN m.s = '-' THEN '-' ELSE '' END || CASE
+      WHEN m.e = '' THEN CASE WHEN m.w = '' THEN '0' ELSE m.w END || CASE WHEN m.f = '' THEN '' ELSE '.' || m.f END
+      ELSE hg_shifted(m.w, m.f, CAST(m.e AS INTEGER)) END
+  END)[1]"""
+_SHIFTED = """
+CREATE MACRO hg_shifted(w, f, e) AS CASE
+  WHEN e >= strlen(f) THEN ltrim(w || f, '0') || repeat('0', e - strlen(f))
+  WHEN strlen(w) + e <= 0 THEN '0.' || repeat('0', -e - strlen(w)) || rtrim(w || f, '0')
+  ELSE coalesce(nullif(ltrim(left(w || f, strlen(w) + e), '0'), ''), '0')
+    || rtrim('.' || rtrim(substr(w || f, strlen(w) + e + 1), '0'), '.') END"""
+
+
+def ident(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: object) -> str:
+    """A constant as SQL writes it."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    if "\0" in text:
+        return "(" + " || chr(0) || ".join(literal(part) for part in text.split("\0")) + ")"
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect() -> tuple[duckdb.DuckDBPyConnection, tempfile.TemporaryDirectory[str]]:
+    """A DuckDB of one thread and little memory, without files, network or extensions; not yet locked.
+
+    Returns it with the folder it may spill to, which the caller removes.
+    """
+    import duckdb
+
+    spill = tempfile.TemporaryDirectory(prefix="headgate-")
+    con = duckdb.connect(
+        config={
+            "threads": 1,
+            "memory_limit": "300MB",
+            "temp_directory": spill.name,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    con.execute("SET TimeZone = 'UTC'")
+    # The order of records is the order of the source: a lookup may not turn the join around. And a part that an expression
+    # has twice may not be moved out of the TRY that guards it, nor a list of words out of the CASE that rarely reaches it.
+    con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order,common_subexpressions,in_clause'")
+    con.execute(f"CREATE MACRO hg_trim(t) AS trim(t, {literal(BLANKS)})")
+    con.execute(_SHIFTED)
+    con.execute(_NUMBER)
+    return con, spill
+
+
+def lock(con: duckdb.DuckDBPyConnection) -> None:
+    """Shut files and network out, and the settings in."""
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")

@@ -1,0 +1,205 @@
+"""Runs as text and as JSON, side by side: what one tells, the other tells too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from headgate.model.record import RejectCount
+from headgate.model.run import Kind, PartitionRead, Run, Status
+
+from .words import balance, duration, moment, problem_line, way_out
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .page import Page
+
+
+def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
+    """A run or plan as JSON shows it. The keys are stable: new ones may come, none goes or changes its meaning.
+
+    Keys: ``id``, ``kind`` (run, plan), ``import``, ``operation``, ``destination``, ``status``, ``plan`` (number of the
+    plan that was run, or null), ``fingerprint``, ``started`` and ``finished`` (ISO 8601, UTC; null while running),
+    ``seconds``, ``account`` (``read``, one count for every outcome, ``mirror_deleted``, ``skips`` by reason,
+    ``balance``), ``partitions`` (``name``, ``read``, ``findings``), ``schema_changes`` (``summary``, ``statement``),
+    ``rejects`` (``code``, ``field``, ``records``, ``example``, ``way_out``), ``warnings``, ``error``.
+    """
+    return {
+        "id": run.id,
+        "kind": run.kind.value,
+        "import": run.import_name,
+        "operation": run.operation,
+        "destination": run.destination,
+        "status": run.status.value,
+        "plan": run.plan_id,
+        "fingerprint": run.fingerprint,
+        "started": _iso(run.started),
+        "finished": _iso(run.finished),
+        "seconds": run.seconds,
+        "account": run.account.as_dict(),
+        "partitions": [{"name": p.name, "read": p.read, "findings": p.findings} for p in run.partitions],
+        "schema_changes": [{"summary": c.summary, "statement": c.statement} for c in run.schema_changes],
+        "rejects": [
+            {"code": c.code, "field": c.field, "records": c.records, "example": _example(c), "way_out": way_out(c.code)}
+            for c in counts
+        ],
+        "warnings": list(run.warnings),
+        "error": run.error,
+    }
+
+
+def runs_json(runs: Iterable[Run]) -> list[dict[str, object]]:
+    """A list of runs, each as `run_json` shows it."""
+    return [run_json(run) for run in runs]
+
+
+def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = ()) -> None:
+    """A run for a person: what it did where, the balance, how fast, what did not get through and the way out.
+
+    Args:
+        run: the run or plan.
+        console: where it is written; its width is kept to.
+        counts: its rejects by code and field (`Ledger.reject_counts`).
+    """
+    from .page import Page
+
+    page = Page(console)
+    head(page, run)
+    _sources(page, run.partitions)
+    rejects(page, run, counts)
+    if run.kind is Kind.RUN:
+        schema_changes(page, run, "Schema changes")
+    warnings(page, run)
+    next_commands(page, run)
+
+
+def runs_text(runs: Sequence[Run], console: Console) -> None:
+    """A list of runs for a person, one a line."""
+    from .page import Page
+
+    page = Page(console)
+    if not runs:
+        page.line("There are no runs yet.")
+        return
+    titles = ("id", "kind", "import", "status", "started (UTC)", "read", "rejects", "took")
+    width = max(page.width - 68, 12)
+    rows = [
+        (
+            str(r.id),
+            r.kind.value,
+            page.cut(r.import_name, width),
+            r.status.value,
+            moment(r.started),
+            f"{r.account.read:,}",
+            f"{r.account.rejects:,}",
+            duration(r.seconds) if r.finished else "",
+        )
+        for r in runs
+    ]
+    page.columns([titles, *rows], right=(0, 5, 6, 7), indent=0)
+
+
+# ---- the sections, shared with plans -----------------------------------------------------------------------------------
+
+
+def head(page: Page, run: Run) -> None:
+    """Which run, what became of it, where, the balance and the pace."""
+    from .page import STYLES
+
+    title = f"{run.kind.value.capitalize()} {run.id}  {run.import_name}  "
+    page.line((title, "bold"), (run.status.value, STYLES.get(run.status, "bold")))
+    by_plan = f" by plan {run.plan_id}" if run.plan_id else ""
+    page.line(f"{run.operation} into {run.destination}{by_plan}")
+    if run.error:
+        page.line((run.error, "red"))
+    for text in balance(run.account, page.width).splitlines():
+        page.line((text, "bold"))
+    if run.account.mirror_deleted:
+        page.line(f"and {run.account.mirror_deleted:,} deleted at the destination, which the source has no more")
+    page.line((" ".join(_pace(run)), "dim"))
+
+
+def _pace(run: Run) -> Iterator[str]:
+    yield f"started {moment(run.started)} UTC,"
+    if not run.finished:
+        yield "not finished"
+        return
+    yield f"took {duration(run.seconds)}"
+    if run.account.read and run.seconds > 0:
+        yield f"({run.account.read / run.seconds:,.0f} rows/s)"
+
+
+def _sources(page: Page, partitions: Sequence[PartitionRead]) -> None:
+    if not partitions:
+        return
+    page.heading("Read")
+    for part in partitions:
+        found = ", ".join(f"{k} {_finding(v)}" for k, v in part.findings.items() if v not in (None, "", [], {}))
+        page.line(
+            f"{part.name}: {part.read:,} records", (f" ({page.cut(found, 300)})" if found else "", "dim"), indent=2
+        )
+
+
+def _finding(value: object) -> str:
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else repr(value)
+        if value in (" ", "\t")
+        else str(value)
+    )
+
+
+def rejects(page: Page, run: Run, counts: Sequence[RejectCount]) -> None:
+    """What did not get through, by code and field."""
+    if not counts:
+        return
+    page.heading(f"{run.account.rejects:,} rejects")
+    for c in counts:
+        page.line((c.code, "bold yellow"), f"  {c.field + '  ' if c.field else ''}{c.records:,}", indent=2)
+        page.line(_example(c), indent=4)
+        if out := way_out(c.code):
+            page.line((f"{page.arrow} {out}", "dim"), indent=4)
+
+
+def _example(count: RejectCount) -> str:
+    problem = next((p for p in count.example.problems if (p.code, p.field) == (count.code, count.field)), None)
+    return problem_line(count.example.origin, problem) if problem else str(count.example.origin)
+
+
+def schema_changes(page: Page, run: Run, title: str) -> None:
+    """What was, or would be, changed in the destination's schema."""
+    if not run.schema_changes:
+        return
+    page.heading(title)
+    for change in run.schema_changes:
+        page.line(change.summary, indent=2)
+        for text in change.statement.splitlines():
+            page.line((text.expandtabs(2), "dim"), indent=4)
+
+
+def warnings(page: Page, run: Run) -> None:
+    """What a person should know before relying on it."""
+    if run.warnings:
+        page.heading("Warnings")
+        for warning in run.warnings:
+            page.line(("! ", "yellow"), warning, indent=2)
+
+
+def next_commands(page: Page, run: Run) -> None:
+    """The commands that go on from here."""
+    commands = []
+    if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL):
+        commands.append((f"headgate run --plan {run.id}", "do exactly this"))
+    if run.account.rejects:
+        commands.append((f"headgate rejects {run.id}", "every reject with its place and reason"))
+        commands.append((f"headgate rejects {run.id} --xlsx fix.xlsx", "the same as a workbook to correct"))
+    if commands:
+        page.heading("Next")
+        page.columns(commands)
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,33 @@
+"""Stage, match, apply: the method by which SQL databases take records, without any driver.
+
+Records are loaded into a temporary table, each one's outcome is decided once by joining that table with the destination's,
+and the decision is carried out from the table it was written to. A connector brings a `Dialect` (how its database spells
+things), a `Session` (how statements are run), and a loader for the stage's columns.
+"""
+
+from __future__ import annotations
+
+from .dialect import Dialect, Target
+from .grounds import DUPLICATE, REPEATED, Ground
+from .session import Refused, Session, swallowed
+from .staged import Staged
+from .statements import DECIDED, EXTRA, GONE, STAGE, StageColumn, Statements, changes_schema
+
+__all__ = [
+    "DECIDED",
+    "DUPLICATE",
+    "EXTRA",
+    "GONE",
+    "REPEATED",
+    "STAGE",
+    "Dialect",
+    "Ground",
+    "Refused",
+    "Session",
+    "StageColumn",
+    "Staged",
+    "Statements",
+    "Target",
+    "changes_schema",
+    "swallowed",
+]

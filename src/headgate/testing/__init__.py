@@ -1,0 +1,19 @@
+"""Suites that every source and destination must pass, strangers' connectors too.
+
+Subclass `headgate.testing.destination.DestinationConformance` or `headgate.testing.source.SourceConformance` in a test
+module and say how to make one of yours; pytest does the rest. Needs the packages pytest and pyarrow.
+"""
+
+import pytest
+
+# Failed assertions of the suites show their values, as those of test modules do.
+pytest.register_assert_rewrite(
+    "headgate.testing.source",
+    "headgate.testing.runs",
+    "headgate.testing.place",
+    "headgate.testing.matching",
+    "headgate.testing.mirroring",
+    "headgate.testing.transactions",
+    "headgate.testing.planning",
+    "headgate.testing.values",
+)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from headgate.connectors.files import FileSource
+from headgate.model.spec import SourceSpec
+from headgate.testing.source import Make, SourceConformance
+
+ROWS = [{"sku": f"{i:05}", "name": ("Lamp, small", "Tafel ø", 'say "no"')[i % 3], "qty": str(i)} for i in range(200)]
+CSV = "sku,name,qty\n" + "".join(f'{r["sku"]},"{r["name"].replace(chr(34), chr(34) * 2)}",{r["qty"]}\n' for r in ROWS)
+LINES = "".join(json.dumps(r) + "\n" for r in ROWS)
+RAGGED = CSV.replace('00007,"Tafel ø",7', "00007").replace(",120\n", ",120,too,many\n")
+BROKEN = LINES.replace(json.dumps(ROWS[7]), '{"sku": ').replace(json.dumps(ROWS[120]), "[1]")
+LONG = "id\n" + "".join(f"{i}\n" for i in range(70_000))  # more than one batch
+
+
+def without(*numbers: int) -> list[dict[str, str]]:
+    return [r for i, r in enumerate(ROWS) if i not in numbers]
+
+
+def text(content: str, encoding: str = "utf-8") -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content.encode(encoding))
+
+
+def workbook(path: Path) -> None:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Products")
+        sheet.write(0, 0, "Products")
+        for i, values in enumerate([list(ROWS[0]), *(list(r.values()) for r in ROWS)]):
+            sheet.write_row(i + 2, 0, values)
+
+
+def zipped(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("items.csv", CSV)
+
+
+def several(path: Path) -> None:
+    path.write_text(CSV)
+    path.with_name("items-2.csv").write_text(CSV)
+
+
+INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = {
+    "csv": ("items.csv", text(CSV), ROWS),
+    "csv-windows": ("items.csv", text(CSV.replace("\n", "\r\n"), "cp1252"), ROWS),
+    "csv-ragged": ("items.csv", text(RAGGED), without(7, 120)),
+    "csv-gzip": ("items.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV.encode())), ROWS),
+    "csv-zip": ("items.zip", zipped, ROWS),
+    "csv-several": ("items-*.csv", lambda path: several(path.with_name("items-1.csv")), ROWS * 2),
+    "csv-long": ("items.csv", text(LONG), [{"id": str(i)} for i in range(70_000)]),
+    "jsonl": ("items.jsonl", text(LINES), ROWS),
+    "jsonl-broken": ("items.jsonl", text(BROKEN), without(7, 120)),
+    "json": ("items.json", text(json.dumps({"items": ROWS})), ROWS),
+    "parquet": (
+        "items.parquet",
+        lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=60),
+        ROWS,
+    ),
+    "xlsx": ("items.xlsx", workbook, ROWS),
+}
+
+
+class TestFiles(SourceConformance):
+    @pytest.fixture(params=INPUTS)
+    def make(self, request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+        name, write, self.expected = INPUTS[request.param]
+        write(tmp_path / name)
+        return lambda: FileSource(SourceSpec(path=name), tmp_path)
+
+    @pytest.fixture(params=("none.csv", "none.xlsx", "none-*.jsonl"))
+    def make_missing(self, request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+        return lambda: FileSource(SourceSpec(path=request.param), tmp_path)

@@ -1,0 +1,91 @@
+"""Fixtures everybody uses.
+
+``pg_url``: a running PostgreSQL (one a session and worker). ``pg_db``: an empty database of it for one test.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.optional import fail_if_required
+from support.postgres import Server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_postgres: runs against a real PostgreSQL (fixtures pg_url, pg_db)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"pg_url", "pg_db"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.needs_postgres)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    fail_if_required(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    fail_if_required(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[str]:
+    """URL of a database in which tests may make databases: HEADGATE_TEST_PG_URL, or a server of the session's own."""
+    if url := os.environ.get("HEADGATE_TEST_PG_URL"):
+        yield url
+        return
+    try:
+        server = Server()
+    except (ImportError, OSError, RuntimeError) as e:
+        pytest.skip(f"no PostgreSQL: {e}")
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def pg_database(pg_url: str) -> Iterator[str]:
+    """URL of a database of the session's own; tests use it one after the other, through `pg_db`."""
+    import psycopg
+
+    name = f"headgate_test_{os.getpid()}"
+    with psycopg.connect(pg_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    yield urlunsplit(urlsplit(pg_url)._replace(path=f"/{name}"))
+    with psycopg.connect(pg_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def pg_db(pg_database: str) -> Iterator[str]:
+    """URL of an empty database. Emptied again rather than made anew: 0.01 s instead of 0.2 s a test."""
+    import psycopg
+
+    yield pg_database
+    with psycopg.connect(pg_database, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        found = connection.execute(
+            "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        ).fetchall()
+        for (schema,) in found:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        connection.execute("CREATE SCHEMA public")
