@@ -34,7 +34,9 @@ def test_records_are_appended_in_order_and_their_changes_can_be_seen(db: Databas
         ("create function f() returns trigger language plpgsql as 'begin return case when new.id < 5000 then new end; end'; create trigger f before insert on t for each row execute function f()", (5000, "x"), "DE06"),
     ],
 )  # fmt: skip
-def test_what_the_table_refuses_is_told_and_the_rest_lands(db: Database, rule: str, bad: tuple[object, ...], code: str) -> None:
+def test_what_the_table_refuses_is_told_and_the_rest_lands(
+    db: Database, rule: str, bad: tuple[object, ...], code: str
+) -> None:
     db.sql(f"create table t (id int, v text); {rule}")
     writer = db.writer(GIVEN)
     parts = [[(n, f"v{n}") for n in range(start, start + 500)] for start in range(0, 2000, 500)]

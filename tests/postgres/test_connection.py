@@ -81,7 +81,9 @@ def test_who_holds_the_table_is_named(table: Database) -> None:
         other.execute("update t set v = 'mine'")
         writer = table.writer(GIVEN, lock_timeout=1)
         writer.write(batch(GIVEN, [(1, "b")]))
-        with pytest.raises(DestinationError, match=rf"in use: session {other.info.backend_pid} \(postgres, till, idle in transaction\)"):
+        with pytest.raises(
+            DestinationError, match=rf"in use: session {other.info.backend_pid} \(postgres, till, idle in transaction\)"
+        ):
             writer.match()
         writer.abort()
 
@@ -113,7 +115,10 @@ def test_cancel_breaks_off_what_another_thread_waits_for(table: Database) -> Non
 
         waiting = threading.Thread(target=match)
         waiting.start()
-        _wait_for(table, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'headgate'")
+        _wait_for(
+            table,
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'headgate'",
+        )
         writer.cancel()
         waiting.join(10)
         assert [type(e) for e in raised] == [Cancelled]
@@ -127,7 +132,9 @@ def test_a_server_that_goes_away_is_told(table: Database, table_is: str) -> None
     given = spec("u", "upsert", "id", create=True, id="integer", v="text") if table_is == "new" else GIVEN
     writer = table.writer(given)
     writer.write(batch(given, [(2, "b")]))
-    table.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headgate' and datname = current_database()")
+    table.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headgate' and datname = current_database()"
+    )
     with pytest.raises(ConnectionFailed, match=r"connection was lost|terminating connection"):
         for start in range(0, 50_000, 10_000):
             writer.write(batch(given, [(n, "x" * 200) for n in range(start, start + 10_000)]))

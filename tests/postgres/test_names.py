@@ -18,7 +18,9 @@ from .conftest import Database, spec
     ],
 )  # fmt: skip
 def test_tables_are_found_and_written_by_name(db: Database, made: str, written: str) -> None:
-    db.sql(f'create schema sales; create schema "Sales 2"; create table {made} ("Key" int primary key, "a ""b"" %s" text, "{"x" * 63}" int)')
+    db.sql(
+        f'create schema sales; create schema "Sales 2"; create table {made} ("Key" int primary key, "a ""b"" %s" text, "{"x" * 63}" int)'
+    )
     destination = db.destination()
     table = destination.inspect(written)
     assert table is not None
@@ -34,7 +36,11 @@ def test_tables_are_found_and_written_by_name(db: Database, made: str, written: 
 def test_the_exact_name_goes_before_the_folded_one(db: Database) -> None:
     db.sql('create table orders (a int); create table "Orders" (b int)')
     destination = db.destination()
-    found = {name: [c.name for c in table.columns] for name in ("orders", "Orders", "ORDERS") if (table := destination.inspect(name))}
+    found = {
+        name: [c.name for c in table.columns]
+        for name in ("orders", "Orders", "ORDERS")
+        if (table := destination.inspect(name))
+    }
     assert found == {"orders": ["a"], "Orders": ["b"], "ORDERS": ["a"]}
 
 
@@ -95,8 +101,12 @@ def test_what_is_no_name_is_refused(db: Database, name: str) -> None:
 
 
 def test_views_that_cannot_be_written_say_so(db: Database) -> None:
-    db.sql("create table t (id int primary key); create view v as select count(*) as id from t; create materialized view m as select * from t")
-    with pytest.raises(DestinationError, match="v is a view that cannot insert or update|v is a view that cannot update or insert"):
+    db.sql(
+        "create table t (id int primary key); create view v as select count(*) as id from t; create materialized view m as select * from t"
+    )
+    with pytest.raises(
+        DestinationError, match="v is a view that cannot insert or update|v is a view that cannot update or insert"
+    ):
         db.writer(spec("v", "upsert", "id", id="bigint"))
     with pytest.raises(DestinationError, match="m is a materialized view"):
         db.writer(spec("m", "append", id="integer"))

@@ -35,7 +35,9 @@ def shop(db: Database) -> Database:
     return db
 
 
-PRODUCT = spec("product", "upsert", "sku", sku="text", category_id="integer", name="text", ean="text", price="decimal(8,2)")
+PRODUCT = spec(
+    "product", "upsert", "sku", sku="text", category_id="integer", name="text", ean="text", price="decimal(8,2)"
+)
 GOOD = [(f"g{i}", 1 + i % 3, "good", f"e{i}", None) for i in range(200)]
 BAD = [
     ("b0", 99, "x", None, None),
@@ -51,7 +53,16 @@ CODES = ["DE01", "DE04", "DE02", "DE03", "DE05", "DE06", "DE06"]
 
 @pytest.mark.parametrize("operation", ["insert", "upsert", "append", "mirror"])
 def test_refused_records_are_told_and_the_others_created(shop: Database, operation: str) -> None:
-    given = spec("product", operation, "" if operation == "append" else "sku", sku="text", category_id="integer", name="text", ean="text", price="decimal(8,2)")
+    given = spec(
+        "product",
+        operation,
+        "" if operation == "append" else "sku",
+        sku="text",
+        category_id="integer",
+        name="text",
+        ean="text",
+        price="decimal(8,2)",
+    )
     records = [*GOOD[:50], *BAD[:4], *GOOD[50:], *BAD[4:]]
     matched = shop.write(given, *records)
     assert [(n, c) for n, c, _ in refused(matched)] == list(zip([50, 51, 52, 53, 204, 205, 206], CODES, strict=True))
@@ -132,7 +143,9 @@ def test_partitioned_tables_views_and_inherited_tables_are_written(db: Database)
 
 
 def test_the_key_of_a_generated_identity_is_written(db: Database) -> None:
-    db.sql("create table t (id int generated always as identity primary key, v int, twice int generated always as (v * 2) stored)")
+    db.sql(
+        "create table t (id int generated always as identity primary key, v int, twice int generated always as (v * 2) stored)"
+    )
     given = spec("t", "upsert", "id", id="integer", v="integer")
     db.write(given, (7, 1), (8, 2))
     db.write(given, (7, 5))

@@ -95,14 +95,29 @@ def test_columns_of_any_type_take_values_and_refuse_what_is_none(db: Database, n
     wanted = [(1, first), (2, second), (3, None)]
     cast = [f"select {i}, {'null' if v is None else repr(v)}::{native}::text" for i, v in wanted]
     assert db.sql("select id, v::text from t order by id") == db.sql(" union all ".join(cast) + " order by 1")
-    assert [(r.number, r.outcome, r.code) for r in matched.refusals] == ([(3, "rejected", "DE03" if native == "posint" else "DE05")] if bad else [])
+    assert [(r.number, r.outcome, r.code) for r in matched.refusals] == (
+        [(3, "rejected", "DE03" if native == "posint" else "DE05")] if bad else []
+    )
     again = db.write(given, *records)
     assert again.account.as_dict()["unchanged"] == 3
 
 
 def test_fields_may_be_narrower_than_their_columns(db: Database) -> None:
-    db.sql("create table t (id numeric primary key, a bigint, b numeric, c double precision, d text, e text, f varchar(10))")
-    given = spec("t", "upsert", "id", id="integer", a="smallint", b="decimal(5,2)", c="integer", d="date", e="integer", f="text(3)")
+    db.sql(
+        "create table t (id numeric primary key, a bigint, b numeric, c double precision, d text, e text, f varchar(10))"
+    )
+    given = spec(
+        "t",
+        "upsert",
+        "id",
+        id="integer",
+        a="smallint",
+        b="decimal(5,2)",
+        c="integer",
+        d="date",
+        e="integer",
+        f="text(3)",
+    )
     record = (1, 2, Decimal("1.50"), 3, dt.date(2024, 1, 2), 4, "abc")
     db.write(given, record)
     assert db.sql("select * from t") == [(Decimal(1), 2, Decimal("1.50"), 3.0, "2024-01-02", "4", "abc")]
@@ -113,7 +128,9 @@ def test_fields_may_be_narrower_than_their_columns(db: Database) -> None:
 
 def test_old_values_that_no_field_can_hold_are_shown_as_none(db: Database) -> None:
     db.sql("create table t (id int primary key, d date, ts timestamptz, n numeric(6,2), x double precision)")
-    db.sql("insert into t values (1, 'infinity', '-infinity', 'NaN', 'NaN'), (2, '4000-01-01 BC', 'infinity', 1, 'Infinity')")
+    db.sql(
+        "insert into t values (1, 'infinity', '-infinity', 'NaN', 'NaN'), (2, '4000-01-01 BC', 'infinity', 1, 'Infinity')"
+    )
     given = spec("t", "upsert", "id", id="integer", d="date", ts="timestamptz", n="decimal(6,2)", x="double")
     shown = db.changes(given, (1, None, None, None, None), (2, None, None, None, None))
     assert shown.column("_old_d").to_pylist() == [None, None]
@@ -126,7 +143,13 @@ def test_sliced_and_dictionary_free_batches_are_sent_whole(db: Database) -> None
     given = spec("t", "insert", "id", create=True, id="bigint", u="uuid", s="text", b="boolean")
     from .conftest import batch
 
-    whole = batch(given, [(i, None if i % 3 else f"{i:032x}"[:8] + "-0000-0000-0000-" + f"{i:012x}", f"s{i}", i % 2 == 0) for i in range(100)])
+    whole = batch(
+        given,
+        [
+            (i, None if i % 3 else f"{i:032x}"[:8] + "-0000-0000-0000-" + f"{i:012x}", f"s{i}", i % 2 == 0)
+            for i in range(100)
+        ],
+    )
     writer = db.writer(given)
     for start in range(0, 100, 7):
         writer.write(whole.slice(start, 7))

@@ -83,6 +83,7 @@ def _execute(
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
+    project.ledger.recover()
     run = project.ledger.begin(run)
 
     def execute() -> None:

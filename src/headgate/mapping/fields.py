@@ -332,4 +332,4 @@ def constant(con: duckdb.DuckDBPyConnection, value: object, type: FieldType, spe
         found = con.execute(f"SELECT CAST({own.value} AS VARCHAR) FROM (SELECT unnest([?::VARCHAR]) AS t)", [text]).fetchall()[0][0]
         if found is not None:
             return f"CAST({literal(found)} AS {sql_type(type)})"
-    raise DefinitionError(f"{text!r} is not a {type}", where=where)
+    raise DefinitionError(f"{text!r} is no {type}", where=where)

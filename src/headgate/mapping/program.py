@@ -80,7 +80,7 @@ class Program:
         self._slot = slot
         self._names = [c.sql for c in shape.columns]
         self._schema = _accepted_schema(shape)
-        self._counting = pa.array(range(65_536), pa.int64())
+        self._counting = _count(65_536)
         for i in shape.unique:
             type = "VARCHAR" if shape.fields[i].type.kind in ("text", "uuid", "json", "other") else None
             con.execute(f"CREATE TABLE seen{i} (v {type or _duck_type(con, shape.fields[i].type.arrow)})")
@@ -163,7 +163,7 @@ class Program:
         base = record_number(partition, 0)
         if isinstance(ordinals, range) and ordinals.step == 1:
             if len(ordinals) > len(self._counting):
-                self._counting = pa.array(range(len(ordinals)), pa.int64())
+                self._counting = _count(len(ordinals))
             return pc.add(self._counting[: len(ordinals)], base + ordinals.start)
         return pc.add(pa.array(ordinals, pa.int64()), base)
 
@@ -296,6 +296,11 @@ def _duck_type(con: duckdb.DuckDBPyConnection, type: pa.DataType) -> str:
         return str(con.sql("SELECT v FROM hg_type").types[0])
     finally:
         con.unregister("hg_type")
+
+
+def _count(n: int) -> pa.Array:
+    """The numbers from 0 up to n."""
+    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), n)), 1)
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

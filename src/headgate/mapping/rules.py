@@ -98,7 +98,7 @@ def rule(type: FieldType, t: str, place: Place = inline, *, formats: Sequence[st
             slow = f"CASE WHEN regexp_full_match(hg_trim({t}), '{shape}') THEN CAST({cast} AS VARCHAR) END"
             return Rule(f"CASE WHEN CAST({quick} AS VARCHAR) = {t} THEN {t} ELSE {slow} END", "'TY08'")
         case "json":
-            bare = f"regexp_replace({t}, '\"(?:[^\"\\\\]|\\\\.)*\"', '', 'g')"
+            bare = f"""regexp_replace({t}, '"(?:[^"\\\\]|\\\\.)*"', '0', 'g')"""
             return Rule(f"CASE WHEN json_valid({t}) AND NOT regexp_matches({bare}, '{_NOT_JSON}') THEN {t} END", "'TY09'")
         case "binary":
             hexed = f"regexp_replace(hg_trim({t}), '^(?:0x|\\\\x)', '')"

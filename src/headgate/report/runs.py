@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.model.record import RejectCount
 from headgate.model.run import Kind, PartitionRead, Run, Status
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .page import Page
+
+SHOWN_PARTITIONS: Final = 10
+DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
 
 
 def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
@@ -70,7 +73,7 @@ def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = ()) -> 
     _sources(page, run.partitions)
     rejects(page, run, counts)
     if run.kind is Kind.RUN:
-        schema_changes(page, run, "Schema changes")
+        schema_changes(page, run, "Schema changes", statements=False)
     warnings(page, run)
     next_commands(page, run)
 
@@ -135,21 +138,28 @@ def _sources(page: Page, partitions: Sequence[PartitionRead]) -> None:
     if not partitions:
         return
     page.heading("Read")
-    for part in partitions:
-        found = ", ".join(f"{k} {_finding(v)}" for k, v in part.findings.items() if v not in (None, "", [], {}))
+    for part in partitions[:SHOWN_PARTITIONS]:
+        found = ", ".join(_found(part.findings))
         page.line(
-            f"{part.name}: {part.read:,} records", (f" ({page.cut(found, 300)})" if found else "", "dim"), indent=2
+            f"{part.name}: {part.read:,} records", (f" ({page.cut(found, 120)})" if found else "", "dim"), indent=2
         )
+    if rest := partitions[SHOWN_PARTITIONS:]:
+        page.line(f"and {len(rest):,} more: {sum(p.read for p in rest):,} records", indent=2)
 
 
-def _finding(value: object) -> str:
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list | tuple)
-        else repr(value)
-        if value in (" ", "\t")
-        else str(value)
-    )
+def _found(findings: Mapping[str, object]) -> Iterator[str]:
+    """What a person would check first of what was found by looking; `headgate check` shows all of it."""
+    if kind := findings.get("format"):
+        yield str(kind)
+    if sheet := findings.get("sheet"):
+        yield f"sheet {sheet}"
+    if encoding := findings.get("encoding"):
+        yield str(encoding)
+    if delimiter := findings.get("delimiter"):
+        yield f"separated by {DELIMITERS.get(str(delimiter), repr(delimiter))}"
+    header = findings.get("header")
+    if header is not None:
+        yield f"header in row {header}" if header else "no header"
 
 
 def rejects(page: Page, run: Run, counts: Sequence[RejectCount]) -> None:
@@ -158,7 +168,7 @@ def rejects(page: Page, run: Run, counts: Sequence[RejectCount]) -> None:
         return
     page.heading(f"{run.account.rejects:,} rejects")
     for c in counts:
-        page.line((c.code, "bold yellow"), f"  {c.field + '  ' if c.field else ''}{c.records:,}", indent=2)
+        page.line((c.code, "bold yellow"), f"  {c.records:,} of {c.field}" if c.field else f"  {c.records:,}", indent=2)
         page.line(_example(c), indent=4)
         if out := way_out(c.code):
             page.line((f"{page.arrow} {out}", "dim"), indent=4)
@@ -169,14 +179,14 @@ def _example(count: RejectCount) -> str:
     return problem_line(count.example.origin, problem) if problem else str(count.example.origin)
 
 
-def schema_changes(page: Page, run: Run, title: str) -> None:
+def schema_changes(page: Page, run: Run, title: str, *, statements: bool = True) -> None:
     """What was, or would be, changed in the destination's schema."""
     if not run.schema_changes:
         return
     page.heading(title)
     for change in run.schema_changes:
         page.line(change.summary, indent=2)
-        for text in change.statement.splitlines():
+        for text in change.statement.splitlines() if statements else ():
             page.line((text.expandtabs(2), "dim"), indent=4)
 
 

@@ -72,7 +72,11 @@ class Staged:
         if self._spec.key and not self._spec.planned:
             self._drop_repeated()
         self._session.run(self.statements.create_decided())
-        if self._spec.key and not self._target.unique and self._spec.operation is not Operation.INSERT:
+        if (
+            self._spec.key
+            and not self._target.unique
+            and (self._spec.planned or self._spec.operation is not Operation.INSERT)
+        ):
             self._refuse_ambiguous()
         self._count()
         if self._spec.operation is Operation.MIRROR:

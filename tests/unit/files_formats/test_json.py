@@ -126,7 +126,7 @@ def test_a_record_longer_than_allowed_is_refused(opened):
 def test_lines_named_json_are_read_as_what_they_are(read, text):
     got = read("json", text)
     assert got.records[0] == {"a": "1"}
-    assert got.scan.findings["format"] == "JSON Lines"
+    assert got.scan.findings["format"] == "jsonl"
     assert got.scan.findings["notes"]
 
 

@@ -229,5 +229,5 @@ def test_what_is_not_json_is_refused(opened, content):
 def test_one_json_document_named_lines_is_read_as_what_it_is(read):
     got = read("jsonl", '[\n {"a": 1},\n {"a": 2}\n]')
     assert [r["a"] for r in got.records] == ["1", "2"]
-    assert got.scan.findings["format"] == "JSON"
+    assert got.scan.findings["format"] == "json"
     assert got.scan.findings["notes"]

@@ -73,3 +73,13 @@ def test_what_is_damaged_is_refused(opened, read, data):
             opened("parquet", content)
     with pytest.raises(SourceError, match="damaged after record 0"):
         read("parquet", whole[:4] + b"\xff" * 3000 + whole[3004:])
+
+
+def test_a_nul_in_a_text_is_a_fault(read, tmp_path):
+    pq.write_table(pa.table({"n": [1, 2, 3], "t": ["x", "a\0b", None]}), tmp_path / "nul.parquet")
+    got = read("parquet", tmp_path / "nul.parquet")
+    assert got.records == [{"n": 1, "t": "x"}, {"n": 3, "t": None}]
+    assert got.ordinals == [0, 2]
+    assert [(f.ordinal, f.problem.code, f.problem.column, f.raw) for f in got.faults] == [
+        (1, "RD07", "t", {"n": "2", "t": "a\0b"})
+    ]

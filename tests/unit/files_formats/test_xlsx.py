@@ -135,15 +135,13 @@ def test_error_cells_are_faults_with_their_place(read, tmp_path):
     assert [o.row for o in got.scan.locate([0, 1, 2, 3])] == [3, 4, 6, 7]
 
 
-def rewritten(path: Path, change: Callable[[str], str]) -> Path:
-    """The workbook with its first sheet's XML changed."""
+def rewritten(path: Path, change: Callable[[str], str], member: str = "xl/worksheets/sheet1.xml") -> Path:
+    """The workbook with a member's XML changed, by default its first sheet's."""
     out = path.with_name("changed.xlsx")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
-        for member in old.namelist():
-            content = old.read(member)
-            if member == "xl/worksheets/sheet1.xml":
-                content = change(content.decode()).encode()
-            new.writestr(member, content)
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, change(content.decode()).encode() if name == member else content)
     return out
 
 
@@ -302,12 +300,34 @@ def test_a_damaged_sheet_is_refused(opened, book):
 
 def test_a_document_type_in_a_workbook_is_not_followed(read, book):
     path = book([["a", "b"], ["x", 1]])
-    out = path.with_name("bomb.xlsx")
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
-        for member in old.namelist():
-            content = old.read(member)
-            if member == "xl/workbook.xml":
-                content = content.replace(b"<workbook", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><workbook', 1)
-            new.writestr(member, content)
-    got = read("xlsx", out)
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><workbook'
+    got = read("xlsx", rewritten(path, lambda xml: xml.replace("<workbook", bomb, 1), "xl/workbook.xml"))
     assert got.records == [{"a": "x", "b": "1"}]
+
+
+def test_a_stray_cell_far_out_is_refused_rather_than_held_in_memory(opened, book):
+    path = book([["a", "b"], ["x", 1]], at=(0, 0))
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    said = rewritten(path, lambda xml: xml.replace("</sheetData>", far).replace('ref="A1:B2"', 'ref="A1:XFD1048576"'))
+    with pytest.raises(SourceError, match="up to XFD1048576"):
+        opened("xlsx", said)
+    silent = rewritten(path, lambda xml: xml.replace("</sheetData>", far).replace('<dimension ref="A1:B2"/>', ""))
+    with pytest.raises(SourceError, match="up to XFD1048576"):
+        opened("xlsx", silent)
+
+
+def test_names_for_columns_replace_the_header_and_may_be_more_or_fewer(read, book):
+    path = book([["sku", "price", "kind"], ["A-1", 1, "x"]])
+    assert read("xlsx", path, columns=["sku", "cost"], header=1).records == [{"sku": "A-1", "cost": "1", "kind": "x"}]
+    got = read("xlsx", path, columns=["sku", "price", "kind", "more"])
+    assert got.records == [{"sku": "A-1", "price": "1", "kind": "x", "more": None}]
+    got = read("xlsx", path, columns=["p", "q", "r"])
+    assert [r["p"] for r in got.records] == ["sku", "A-1"]
+    assert read("xlsx", path, header=False, skip=1).records == [{"column_A": "A-1", "column_B": "1", "column_C": "x"}]
+
+
+def test_a_nul_in_a_text_is_a_fault(read, book):
+    path = book([["a", "b"], ["x", 1], ["QQ", 2], ["z", 3]])
+    got = read("xlsx", rewritten(path, lambda xml: xml.replace("QQ", "p_x0000_q"), "xl/sharedStrings.xml"))
+    assert [r["a"] for r in got.records] == ["x", "z"]
+    assert [(f.ordinal, f.problem.code, f.problem.column, f.raw["b"]) for f in got.faults] == [(1, "RD07", "a", "2")]

@@ -61,7 +61,7 @@ def test_a_plan_shows_every_kind_of_change_field_by_field(plan, batch, counts, w
         "Would be deleted: 1",
         "sku A-9: name Old lamp, price 9.99, since 2020-01-01",
         "Would change the schema",
-        "TY02  list_price  2",
+        "TY02  2 of list_price",
     ):
         assert expected in lines
     assert "headgate run --plan 8" in text

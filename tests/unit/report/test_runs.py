@@ -24,8 +24,8 @@ def test_a_run_is_told_with_balance_pace_rejects_way_out_and_next_commands(run, 
     )
     assert "took 0.84 s (600 rows/s)" in lines[3]
     for expected in (
-        "inbox/products.xlsx: 504 records (format xlsx, header 3)",
-        "TY02  list_price  2",
+        "inbox/products.xlsx: 504 records (xlsx, header in row 3)",
+        "TY02  2 of list_price",
         'inbox/products.xlsx, sheet Products, row 212, column ListPrice: "12,5O" is not a decimal(12,2) [TY02]',
         "-> Correct the value; for decimal commas use the transform decimal_comma.",
         "column Name: a required value is missing [RU01]",

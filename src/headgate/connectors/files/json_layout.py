@@ -64,6 +64,7 @@ class Lines:
         """See `Layout`."""
         found: list[Origin] = []
         first = 0
+        done = self.done
         for piece in self.pieces():
             if len(found) == len(ordinals):
                 break
@@ -72,6 +73,7 @@ class Lines:
                 number = items[ordinals[len(found)] - first][0]
                 found.append(Origin(self._text.name, row=number, line=number))
             first += len(items)
+        self.done = done
         return found
 
 
@@ -150,6 +152,7 @@ class Elements:
         wanted = set(ordinals)
         found: list[Origin] = []
         line = 1
+        done = self.done
         with self._text.open() as f:
             for number, (offset, _) in enumerate(self._walk()):
                 if number in wanted:
@@ -157,6 +160,7 @@ class Elements:
                     found.append(Origin(self._text.name, row=number + 1, line=line))
                     if len(found) == len(ordinals):
                         break
+        self.done = done
         return found
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from headgate.model.record import Problem
 
-from .gather import Decoded, without
+from .gather import Decoded, nul_fault, without
 
 SAMPLE_BYTES = 4 << 20
 SHOWN = 10_000
@@ -220,8 +220,8 @@ class Decoder:
         if unknown:
             reason = f"the record has the key {unknown[0]!r}, which is not among those of the first records"
             return Problem("RD02", reason, column=unknown[0], value=texts[unknown[0]]), texts
-        if nul := next((k for k, v in texts.items() if v and "\0" in v and k in self._slots), None):
-            return Problem("RD07", "the value holds a NUL character", column=nul, value=texts[nul]), texts
+        if any(v and "\0" in v for k, v in texts.items() if k in self._slots):
+            return nul_fault({k: v for k, v in texts.items() if k in self._slots})
         return self._row(*(texts.get(n) for n in self.names))
 
     def _broken(self, item: bytes, e: ValueError | RecursionError) -> Problem:

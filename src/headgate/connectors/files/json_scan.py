@@ -59,7 +59,7 @@ def _empty(given: Input) -> SourceError:
 
 
 def _layout(given: Input, text: Utf8, is_lines: bool, named: bool) -> tuple[Layout, dict[str, object]]:
-    findings: dict[str, object] = {"format": "JSON Lines" if is_lines else "JSON", "encoding": text.encoding}
+    findings: dict[str, object] = {"format": "jsonl" if is_lines else "json", "encoding": text.encoding}
     if is_lines != named:
         findings["notes"] = [
             "said to be JSON, but every line is an object"
@@ -101,7 +101,7 @@ class JsonScan:
 
     @property
     def findings(self) -> Mapping[str, object]:
-        """Format, encoding, and the path of the records within a document."""
+        """``format``, ``encoding``, ``records`` (the path within a document), and ``notes``."""
         return self._findings
 
     def batches(self) -> Iterator[Batch]:

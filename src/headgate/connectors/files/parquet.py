@@ -13,11 +13,11 @@ from uuid import UUID
 import pyarrow as pa
 
 from headgate.model.errors import SourceError
-from headgate.model.record import Batch, Origin
+from headgate.model.record import Batch, Fault, Origin
 from headgate.spi.source import BATCH_ROWS, Scan
 
 from .base import Input
-from .gather import without
+from .gather import nul_fault, with_nul, without
 
 _HINT = "Copy it again, or have it written again."
 
@@ -71,7 +71,7 @@ class ParquetScan:
         """Format, number of records and row groups, and which columns become JSON text."""
         whole = self._file.schema_arrow
         found: dict[str, object] = {
-            "format": "Parquet",
+            "format": "parquet",
             "records": self._file.metadata.num_rows,
             "row_groups": self._file.metadata.num_row_groups,
         }
@@ -96,7 +96,18 @@ class ParquetScan:
             self._done += batch.num_rows
             if batch.num_rows:
                 columns = [self._column(batch.column(n), self._schema.field(n).type) for n in self._wanted]
-                yield Batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), range(first, self._done))
+                yield self._batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), first)
+
+    def _batch(self, records: pa.RecordBatch, first: int) -> Batch:
+        bad = with_nul(records.columns)
+        if not bad:
+            return Batch(records, range(first, first + records.num_rows))
+        rows = records.take(pa.array(bad)).to_pylist()
+        raws = [{k: None if v is None else str(v) for k, v in row.items()} for row in rows]
+        faults = tuple(Fault(first + n, *nul_fault(raw)) for n, raw in zip(bad, raws, strict=True))
+        out = set(bad)
+        kept = [n for n in range(records.num_rows) if n not in out]
+        return Batch(records.take(pa.array(kept, pa.int64())), [first + n for n in kept], faults)
 
     def _column(self, array: pa.Array, wanted: pa.DataType) -> pa.Array:
         if pa.types.is_nested(_plain(array.type)):

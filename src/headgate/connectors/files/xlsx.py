@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,14 +15,16 @@ from headgate.model.record import Batch, Origin, Problem
 from headgate.spi.source import Scan
 
 from .base import Input
-from .gather import Batches, Decoded, without
+from .gather import Batches, Decoded, nul_fault, with_nul, without
 from .xlsx_book import Book, open_book, pick
 from .xlsx_cells import text, text_column
 from .xlsx_header import LOOK, Header, find_header, letters, unique
-from .xlsx_look import Look, look
+from .xlsx_look import Look, extent, look
 
 # Rows turned into columns at a time: few enough that their cells are still in the processor's cache.
 _CHUNK = 2048
+# A sheet is held in memory as a rectangle up to its last cell, at some tens of bytes a cell, used or not.
+_CELLS = 50_000_000
 
 
 def open_xlsx(given: Input, sheet: str | None = None) -> Scan:
@@ -66,6 +68,12 @@ class _Loaded:
 def _load(given: Input, book: Book, name: str) -> _Loaded:
     import python_calamine as calamine
 
+    rows, columns = extent(given.path, name) or (0, 0)
+    if rows * columns > _CELLS:
+        raise SourceError(
+            f"{given.name}, sheet {name}, spans {rows:,} rows and {columns:,} columns, up to {letters(columns - 1)}{rows}",
+            hint="A stray cell far out makes it so large: delete the rows and columns after the last record.",
+        )
     # Parsing leaves the interpreter free, so the second look costs little time of its own.
     with ThreadPoolExecutor(1) as pool:
         looked = pool.submit(look, given.path, name)
@@ -121,12 +129,7 @@ class SheetScan:
         named = self._given.options.columns
         header = self._header.names or ("",) * len(self._blank)
         if named is not None:
-            header = (*named, *header[len(named) :])[: max(len(header), len(named))]
-        if len(header) > len(self._blank):
-            raise SourceError(
-                f"{self._given.name}, sheet {self._sheet}, has {len(self._blank)} columns, not {len(header)}",
-                hint="Correct source.columns.",
-            )
+            header = (*named, *header[len(named) :])
         nameless = {at for at, name in enumerate(header) if not name}
         used = self._used(nameless) if nameless else set()
         places = [at for at in range(len(header)) if at not in nameless or at in used]
@@ -175,18 +178,27 @@ class SheetScan:
         yield from batches.rest()
 
     def _decode(self, places: list[int], rows: list[list[object]]) -> Decoded:
-        bad = [n for n, place in enumerate(places) if place in self._errors] if self._errors else []
-        faults = [(n, *self._fault(places[n], rows[n])) for n in bad]
-        out = set(bad)
-        kept = [n for n in range(len(rows)) if n not in out] if out else range(len(rows))
-        good = [rows[n] for n in kept] if out else rows
-        cells = list(zip(*good, strict=True)) or [()] * len(self._blank)
-        columns = [without(text_column(cells[at]), self._given.options.nulls) for at, _ in self._columns]
-        return Decoded(len(rows), columns, kept, faults)
+        faults = {n: self._fault(place, rows[n]) for n, place in enumerate(places) if place in self._errors}
+        kept, columns = self._texts(rows, faults)
+        if found := with_nul(columns):
+            faults |= {kept[n]: nul_fault(self._raw(rows[kept[n]])) for n in found}
+            kept, columns = self._texts(rows, faults)
+        return Decoded(len(rows), columns, kept, [(n, *faults[n]) for n in sorted(faults)])
+
+    def _texts(self, rows: list[list[object]], leave: Container[int]) -> tuple[range | list[int], list[pa.Array]]:
+        """The columns of the rows but some, and which rows those are."""
+        kept = [n for n in range(len(rows)) if n not in leave] if leave else range(len(rows))
+        cells = list(zip(*(rows[n] for n in kept), strict=True))
+        nothing = [None] * len(kept)
+        texts = (text_column(cells[at] if at < len(cells) else nothing) for at, _ in self._columns)
+        return kept, [without(column, self._given.options.nulls) for column in texts]
+
+    def _raw(self, row: list[object]) -> dict[str, str | None]:
+        return {name: text(row[at]) if at < len(row) else None for at, name in self._columns}
 
     def _fault(self, place: int, row: list[object]) -> tuple[Problem, dict[str, str | None]]:
         errors = {column - self._left: error for column, error in self._errors[place].items()}
-        raw = {name: errors.get(at) or text(row[at]) for at, name in self._columns}
+        raw = self._raw(row) | {name: errors[at] for at, name in self._columns if at in errors}
         names = dict(self._columns)
         at, error = min(errors.items())
         cells = ", ".join(f"{letters(c + self._left)}{place + 1} holds {e}" for c, e in sorted(errors.items()))
@@ -196,6 +208,7 @@ class SheetScan:
         """See `Scan`."""
         found: list[Origin] = []
         first = 0
+        done = self._done
         for places, _ in self._chunks():
             while len(found) < len(ordinals) and ordinals[len(found)] < first + len(places):
                 row = places[ordinals[len(found)] - first] + 1
@@ -203,6 +216,7 @@ class SheetScan:
             first += len(places)
             if len(found) == len(ordinals):
                 break
+        self._done = done
         return found
 
     def progress(self) -> float:
@@ -226,4 +240,4 @@ def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
     if loaded.look and loaded.look.unvalued:
         notes.append(f"{loaded.look.unvalued} formulas were saved without their value and count as empty")
     row = False if header.row is None else header.row + 1
-    return {"format": loaded.kind, "sheet": loaded.name, "header": row, "notes": notes}
+    return {"format": loaded.kind.lower(), "sheet": loaded.name, "header": row, "notes": notes}

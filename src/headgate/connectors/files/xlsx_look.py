@@ -13,6 +13,10 @@ from xml.parsers import expat
 
 _BLOCK = 1 << 20
 _SMALL = 16 << 20
+_HEAD = 8 << 10
+_DIMENSION = re.compile(rb"""<(?:\w+:)?dimension\s+ref=["'][A-Z]+\d+(?::([A-Z]+)(\d+))?["']""")
+_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]+)(\d+)["']""")
+_UNREADABLE = (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError, NotImplementedError, RuntimeError)
 _ERROR = re.compile(rb"""\bt=(?:"e"|'e')""")
 _PLACE = re.compile(rb"""<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)>""")
 _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
@@ -43,8 +47,38 @@ def look(path: Path, sheet: str) -> Look | None:
                 return None
             with book.open(member) as f:
                 return _through(cast("BinaryIO", f))
-    except (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError, NotImplementedError, RuntimeError):
+    except _UNREADABLE:
         return None
+
+
+def extent(path: Path, sheet: str) -> tuple[int, int] | None:
+    """Rows and columns up to the last used cell; None when the workbook is of a kind whose XML this is not.
+
+    The sheet says so in its first lines if it was written by a spreadsheet program; otherwise its cells are looked at.
+    """
+    try:
+        with zipfile.ZipFile(path) as book:
+            member = _member(book, sheet)
+            if member is None:
+                return None
+            with book.open(member) as f:
+                if (said := _DIMENSION.search(f.read(_HEAD))) and said[2]:
+                    return int(said[2]), _column(said[1]) + 1
+            with book.open(member) as f:
+                return _used(cast("BinaryIO", f))
+    except _UNREADABLE:
+        return None
+
+
+def _used(f: BinaryIO) -> tuple[int, int]:
+    rows, columns, rest = 0, 0, b""
+    while block := f.read(_BLOCK):
+        block = rest + block
+        for letters, number in _CELL.findall(block):
+            rows = max(rows, int(number))
+            columns = max(columns, _column(letters) + 1)
+        rest = block[-64:]
+    return rows, columns
 
 
 def _tags(book: zipfile.ZipFile, member: str) -> Iterator[tuple[str, dict[str, str]]]:

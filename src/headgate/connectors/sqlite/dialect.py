@@ -63,9 +63,11 @@ class SqliteDialect:
         return f"create index if not exists {self.temp(f'{name}_{column}')} on {name} ({column})"
 
     def index_stage(self) -> str:
-        """Index the key in the stage: mirror looks every record of the destination up there."""
+        """Index the key in the stage: mirror looks every record of the destination up there, and it shows repeated keys;
+        finding those without an index is slow unless they come sorted.
+        """
         columns = [f"f{i} collate {self._collation(name)}" for name, i in self._key_positions()]
-        return f"create index {self.temp('_hg_stage_key')} on {STAGE} ({', '.join(columns)})"
+        return f"create index if not exists {self.temp('_hg_stage_key')} on {STAGE} ({', '.join(columns)})"
 
     def _key_positions(self) -> list[tuple[str, int]]:
         names = list(self.affinities)

@@ -137,6 +137,8 @@ class SqliteWriter:
         self._session = self._connect()
         self._staged = Staged(self._dialect, self._session, self._spec, self._target)
         self._deletions = deletions and not self._refused
+        if self._spec.key and not self._spec.planned and (self._spec.operation is Operation.MIRROR or not self._rising.so_far):
+            self._session.run(self._dialect.index_stage())
         self._plain = self._is_plain()
         if not self._plain:
             return self._decide()
@@ -178,8 +180,6 @@ class SqliteWriter:
         self._plain = False
         for sql in self._stage.resettle():
             self._session.run(sql)
-        if self._spec.operation is Operation.MIRROR and not self._spec.planned:
-            self._session.run(self._dialect.index_stage())
         return self._with_refused(self._staged.match(self._stage.rows - self._marked, deletions=self._deletions))
 
     def _with_refused(self, matched: Matched) -> Matched:
@@ -217,13 +217,15 @@ class SqliteWriter:
         return self._staged.apply()
 
     def _add_all(self) -> str:
+        """Adding in the order of the key is several times as quick as in any other, sorting included."""
         if (like := self._stage.likeness) is not None:
             return f"insert into {self._target.name} select * from {like.name}"
         written = [f for f in self._spec.fields if f.when != "updated" and not self._target.columns[f.name].generated]
         staged = {c.source: c.name for c in self._columns}
         names = ", ".join(quoted(f.name) for f in written)
         values = ", ".join(staged[f.name] for f in written)
-        return f"insert into {self._target.name} ({names}) select {values} from {self._dialect.temp(STAGE)}"
+        order = ", ".join(f"+{staged[k]}" for k in self._spec.key) if self._create and not self._rising.so_far else "rowid"
+        return f"insert into {self._target.name} ({names}) select {values} from {self._dialect.temp(STAGE)} order by {order}"
 
     def _make_file(self) -> None:
         """Put the database file in the place of the empty table that was matched against."""
