@@ -41,6 +41,8 @@ from server import programs, server
 
 HEADGATE = str(Path(sys.executable).with_name("headgate"))
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results: written by bench/run.py -->\n", "<!-- end of results -->"
 NATIVE = {
     "bigint": "bigint",
     "text": "text",
@@ -329,9 +331,22 @@ def main() -> int:
             except Wrong as e:
                 failed = True
                 say(f"  {name}: WRONG: {e}")
-    RESULTS.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
+    if not given.rows:
+        keep(results, about)
     print(table(results))
     return 1 if failed else 0
+
+
+def keep(results: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    """Put results into results.json, in the place of earlier ones of the same scenarios, and all of them into the page."""
+    kept = {r["scenario"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
+    kept |= {r["scenario"]: r | {"machine": about} for r in results}
+    ordered = [kept[n] for n in (*SCENARIOS, "memory", "help") if n in kept]
+    RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    machines = dict.fromkeys("; ".join(f"{k} {v}" for k, v in r["machine"].items()) for r in ordered)
+    told = f"{table(ordered)}\n\nMeasured on: {' / '.join(machines)}.\n"
+    PAGE.write_text(f"{before}{BEGIN}{told}{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

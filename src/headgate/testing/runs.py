@@ -139,8 +139,9 @@ def check_changes(spec: WriteSpec, matched: Matched, changes: Sequence[Row]) -> 
                 f"what is created has no old values: {change}"
             )
         if change[ACTION] == Outcome.DELETED.value:
-            new = {f.name: change[f.name] for f in spec.fields if change[f.name] is not None}
-            assert new == {k: change[OLD + k] for k in spec.key}, f"of a deletion only the key has new values: {change}"
+            new = {f.name: change[f.name] for f in spec.fields}
+            key = {f.name: change[OLD + f.name] if f.name in spec.key else None for f in spec.fields}
+            assert new == key, f"of a deletion only the key has new values: {change}"
 
 
 def check_effect(spec: WriteSpec, ran: Ran, before: Sequence[Row], after: Sequence[Row]) -> None:

@@ -128,6 +128,12 @@ def test_a_bad_line_is_a_fault_and_the_next_is_read(read, line, code):
     assert got.scan.locate([before])[0].line == before + 1
 
 
+def test_bytes_that_are_no_text_within_a_nested_column_are_a_fault(read):
+    got = read("jsonl", b'{"a": {"b": "x"}}\n{"a": {"b": "caf\xe9"}}\n{"a": [1.10]}\n')
+    assert [r["a"] for r in got.records] == ['{"b":"x"}', "[1.10]"]
+    assert got.codes == [(1, "RD04")]
+
+
 def test_an_unknown_key_is_named_and_its_record_kept_whole(read):
     got = read("jsonl", ('{"a": "%s"}\n' % ("x" * 990)) * 4300 + '{"a": 1, "late": 2.50}\n{"a": 3, "other": null}\n')
     (fault,) = got.faults

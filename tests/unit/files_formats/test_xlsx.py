@@ -331,3 +331,10 @@ def test_a_nul_in_a_text_is_a_fault(read, book):
     got = read("xlsx", rewritten(path, lambda xml: xml.replace("QQ", "p_x0000_q"), "xl/sharedStrings.xml"))
     assert [r["a"] for r in got.records] == ["x", "z"]
     assert [(f.ordinal, f.problem.code, f.problem.column, f.raw["b"]) for f in got.faults] == [(1, "RD07", "a", "2")]
+
+
+def test_the_header_is_found_behind_many_rows_left_out(read, book):
+    path = book([*[[f"note {n}", "x"] for n in range(300)], ["sku", "price"], ["A-1", 1]])
+    got = read("xlsx", path, skip=300)
+    assert got.records == [{"sku": "A-1", "price": "1"}]
+    assert got.rows == [302]

@@ -59,8 +59,6 @@ class FastReader:
             skip: lines before it.
             line_end: what ends each line.
 
-        Raises:
-            OSError: the file cannot be read.
         """
         import duckdb
 
@@ -78,7 +76,7 @@ class FastReader:
                     yield self._without_nulls(given)
                 file.seek(self.at)
                 self.done = self.at >= size or not file.read(_BUFFER).strip(b"\r\n")
-        except (duckdb.Error, pa.ArrowException):
+        except (duckdb.Error, pa.ArrowException, OSError):
             # The text is not as the dialect says, or a record is too long: the tolerant reading tells which.
             return
         finally:

@@ -174,6 +174,10 @@ class Decoder:
             columns = self._columns(rows, piece.data)
         except _NestedError:
             return self.decode(piece)
+        except (ValueError, RecursionError):
+            # Bytes that were set aside as nested values turn out to be no text.
+            rows, kept, faults, count = self._each(piece, quick=False)
+            columns = self._columns(rows, piece.data)
         return Decoded(count, columns, kept, faults)
 
     def _all(self, piece: Piece) -> list[Any] | None:
@@ -186,13 +190,17 @@ class Decoder:
             return None
         return rows if piece.whole(len(rows)) else None
 
-    def _each(self, piece: Piece) -> tuple[list[Any], list[int], list[tuple[int, Problem, dict[str, str | None]]], int]:
-        """The objects one by one."""
+    def _each(
+        self, piece: Piece, *, quick: bool = True
+    ) -> tuple[list[Any], list[int], list[tuple[int, Problem, dict[str, str | None]]], int]:
+        """The objects one by one; without `quick` every value of theirs is made text at once."""
         rows, kept, faults = [], [], []
         items = piece.split()
         for position, (_, item) in enumerate(items):
             try:
-                row = self._one(item) if len(item) <= self._longest else Problem("RD08", _too_long(self._longest))
+                row = (
+                    self._one(item, quick) if len(item) <= self._longest else Problem("RD08", _too_long(self._longest))
+                )
             except NotJsonError as e:
                 e.position = position
                 raise
@@ -205,9 +213,9 @@ class Decoder:
                 kept.append(position)
         return rows, kept, faults, len(items)
 
-    def _one(self, item: bytes) -> Any | Problem | tuple[Problem, dict[str, str | None]]:
+    def _one(self, item: bytes, quick: bool) -> Any | Problem | tuple[Problem, dict[str, str | None]]:
         """One object as a row, or what is wrong with it."""
-        if self._quick is not None and _NUL not in item:
+        if quick and self._quick is not None and _NUL not in item:
             try:
                 return self._quick.decode(item)
             except (ValueError, RecursionError):

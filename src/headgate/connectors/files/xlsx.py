@@ -115,12 +115,12 @@ class SheetScan:
 
     def _first_rows(self) -> list[list[object]]:
         """Enough rows to find the header in: `LOOK` that are not empty, and the one that was named."""
-        wanted = self._given.options.header
+        options = self._given.options
         rows, filled = [], 0
         for row in self._rows():
             rows.append(row)
-            filled += row != self._blank
-            if filled > 2 * LOOK and len(rows) >= int(wanted or 0):
+            filled += len(rows) > (options.skip or 0) and row != self._blank
+            if filled > 2 * LOOK and len(rows) >= int(options.header or 0):
                 break
         return rows
 
@@ -162,12 +162,12 @@ class SheetScan:
         rows = islice(self._rows(), self._header.first, None)
         at = self._header.first
         while chunk := list(islice(rows, _CHUNK)):
-            blank = self._blank
-            places = [i for i, row in enumerate(chunk, at) if row != blank or i in self._errors]
+            blank, first = self._blank, at
+            places = [i for i, row in enumerate(chunk, first) if row != blank or i in self._errors]
             at += len(chunk)
             self._done = at
             if places:
-                yield places, chunk if len(places) == len(chunk) else [chunk[i - at] for i in places]
+                yield places, chunk if len(places) == len(chunk) else [chunk[i - first] for i in places]
 
     def batches(self) -> Iterator[Batch]:
         """See `Scan`. A record with an error cell is a fault [RD06]."""

@@ -11,10 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _TEXT: Final = pa.string()
+_SHOWN_DIGITS: Final = 15
 
 
 def _number(value: float) -> str:
-    """The fewest digits that give this number back, without exponent unless it is very large or very small."""
+    """The number with the 15 digits that spreadsheets show, without exponent unless it is very large or very small.
+
+    A workbook's numbers are binary; the digits after the 15th are noise of the conversion (0.1 + 0.2 is stored as
+    0.30000000000000004 and shown as 0.3). Source: Excel's
+    specifications and limits, number precision: 15 digits.
+    """
+    value = float(f"{value:.15g}")
     if value == int(value) and abs(value) < 2**53:
         return str(int(value))
     if 1e-20 < abs(value) < 1e20:
@@ -51,8 +58,9 @@ def text(value: object) -> str | None:
 def _numbers(values: Sequence[object]) -> pa.Array:
     numbers = pa.array(values, pa.float64())
     texts = numbers.cast(_TEXT)
-    # Arrow writes 1e+15 and -0 where a person writes 1000000000000000 and 0.
+    # Arrow writes 1e+15, -0 and 0.30000000000000004 where a person writes 1000000000000000, 0 and 0.3.
     odd = pc.or_(pc.match_substring(texts, "e"), pc.equal(numbers, 0.0))
+    odd = pc.or_(odd, pc.greater(pc.binary_length(texts), _SHOWN_DIGITS))
     if not pc.any(odd).as_py():
         return texts
     return pc.replace_with_mask(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -144,7 +145,7 @@ def _marks(batch: pa.RecordBatch) -> str:
 
 
 class _Loader:
-    """Loads tables of a working database in a file of its own."""
+    """Loads tables of a working database in a file of its own, in a thread of its own, one batch behind."""
 
     def __init__(self) -> None:
         from adbc_driver_sqlite import dbapi
@@ -152,6 +153,8 @@ class _Loader:
         self._folder = tempfile.TemporaryDirectory(prefix="headgate-", ignore_cleanup_errors=True)
         self._path = Path(self._folder.name) / "stage.db"
         self._errors: type[Exception] = dbapi.Error
+        self._thread = ThreadPoolExecutor(1, "headgate-stage")
+        self._loading: Future[None] | None = None
         self._con: Any = dbapi.connect(":memory:", autocommit=True)
         self._cursor: Any = self._con.cursor()
         quoted = str(self._path).replace("'", "''")
@@ -159,13 +162,21 @@ class _Loader:
         self.execute(f"attach '{quoted}' as {WORK}", *(f"pragma {WORK}.{s}" for s in settings))
 
     def execute(self, *statements: str) -> None:
-        """Execute statements."""
+        """Execute statements, after everything that is being loaded."""
+        self._wait()
         for sql in statements:
             self._run(self._cursor.execute, sql)
 
     def load(self, table: str, batch: pa.RecordBatch) -> None:
-        """Append records to a table."""
-        self._run(self._cursor.executemany, f"insert into {table} values ({_marks(batch)})", batch)
+        """Append records to a table; an error may show only at the next call."""
+        self._wait()
+        sql = f"insert into {table} values ({_marks(batch)})"
+        self._loading = self._thread.submit(self._run, self._cursor.executemany, sql, batch)
+
+    def _wait(self) -> None:
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            loading.result()
 
     def _run(self, what: Any, *args: object) -> None:
         try:
@@ -183,6 +194,7 @@ class _Loader:
         return self._path
 
     def _release(self) -> None:
+        self._thread.shutdown()
         if self._con is not None:
             self._cursor.close()
             self._con.close()

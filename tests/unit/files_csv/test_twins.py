@@ -1,0 +1,103 @@
+"""The fast and the tolerant reading are the same reading."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.connectors.files.csv_fast import FastReader
+from headgate.connectors.files.csv_tolerant import TolerantReader
+from headgate.connectors.files.dialect import Dialect
+from headgate.connectors.files.lines import Splitter, places, stretches
+from headgate.model.record import Batch
+
+PLAIN = st.text(st.sampled_from("ab é9\\'"), min_size=1, max_size=5)
+QUOTED = st.text(st.sampled_from('ab",\n é'), max_size=6).map(lambda t: '"' + t.replace('"', '""') + '"')
+VALUE = st.one_of(PLAIN, QUOTED, st.just(""))
+NASTY = st.text(st.sampled_from('ab",\n\r é\0'), max_size=40)
+SCHEMA = pa.schema([(n, pa.string()) for n in "xyz"])
+
+
+def _fast(path: Path, line_end: str, nulls: list[str]) -> tuple[list[pa.RecordBatch], FastReader]:
+    reader = FastReader(path, Dialect(), SCHEMA, nulls, 1 << 20)
+    return list(reader.batches(0, 0, line_end.encode())), reader
+
+
+def _slow(path: Path, start: int, nulls: list[str]) -> list[Batch]:
+    return list(TolerantReader(path, Dialect(), SCHEMA, Splitter(Dialect(), 3, nulls)).batches(start, 0))
+
+
+def _write(folder: str, text: str) -> Path:
+    path = Path(folder) / "a.csv"
+    path.write_bytes(text.encode())
+    return path
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(st.tuples(VALUE, VALUE, VALUE), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]), st.sampled_from([[], ["a"]]))
+def test_both_give_the_same_batches_of_well_formed_text(rows: list[tuple[str, str, str]], line_end: str, nulls: list[str]) -> None:
+    # A line of blanks alone is no record, and a plain value may not look like a quoted one.
+    text = "".join(",".join(row) + line_end for row in rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, text)
+        fast, reader = _fast(path, line_end, nulls)
+        slow = _slow(path, 0, nulls)
+        assert [b for s in slow for b in s.faults] == []
+        assert sum(len(s) for s in slow) == len(rows)
+        if reader.done:
+            assert [s.records for s in slow] == fast
+        else:
+            # Only these make it hand over: it vouches for nothing it cannot weigh.
+            assert nulls or line_end == "\r\n"
+
+
+@settings(max_examples=150, deadline=None)
+@given(NASTY, st.sampled_from(["\n", "\r\n"]))
+def test_whatever_the_fast_reading_vouches_for_the_tolerant_one_reads_too(text: str, line_end: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, text)
+        fast, reader = _fast(path, line_end, [])
+        if reader.done:
+            slow = _slow(path, 0, [])
+            assert [b for s in slow for b in s.faults] == []
+            assert [r for s in slow for r in s.records.to_pylist()] == [r for b in fast for r in b.to_pylist()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(NASTY)
+def test_places_are_those_of_the_records(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, text)
+
+        def found(values: bool) -> list[tuple[int, int]]:
+            splitter = Splitter(Dialect(), 3)
+            parts = [s for s, _ in stretches(path, 0, Dialect(), splitter, values=values)]
+            return [p for s in parts for p in places(s, range(s.count))]
+
+        assert found(True) == found(False)
+
+
+def test_records_over_the_edge_of_blocks_and_batches(tmp_path: Path) -> None:
+    rows = [f'{i},"v{i}\n{"x" * (i % 50)}",é{i}\n' for i in range(70_000)]
+    path = _write(str(tmp_path), "".join(rows))
+    fast, reader = _fast(path, "\n", [])
+    slow = _slow(path, 0, [])
+    assert reader.done
+    assert [s.records for s in slow] == fast
+    assert [len(s) for s in slow] == [65_536, 70_000 - 65_536]
+
+
+def test_reading_goes_on_behind_a_bad_record_in_the_middle(tmp_path: Path) -> None:
+    rows = [f"{i},a,b\n" for i in range(140_000)]
+    rows[100_000] = "100000,a\n"
+    path = _write(str(tmp_path), "".join(rows))
+    fast, reader = _fast(path, "\n", [])
+    assert not reader.done
+    assert reader.at == sum(len(r) for r in rows[: sum(b.num_rows for b in fast)])
+    slow = _slow(path, reader.at, [])
+    assert sum(b.num_rows for b in fast) + sum(len(s) for s in slow) == 140_000
+    assert sum(len(s.faults) for s in slow) == 1
