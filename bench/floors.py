@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from data import COLUMNS
+from orders import COLUMNS
 
 TABLE = "bench.orders"
 SET = ", ".join(f"{c} = excluded.{c}" for c in COLUMNS if c != "id")

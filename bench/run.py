@@ -32,8 +32,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import data
 import floors
+import orders
 import psycopg
 from measure import Measured, measure, warm
 from scenarios import SCENARIOS, Scenario
@@ -52,7 +52,7 @@ NATIVE = {
     "boolean": "boolean",
 }
 TABLE = "create table {}.orders (" + ", ".join(
-    f"{c} {t}{' primary key' if c == 'id' else '' if c == 'note' else ' not null'}" for c, t in data.COLUMNS.items()
+    f"{c} {t}{' primary key' if c == 'id' else '' if c == 'note' else ' not null'}" for c, t in orders.COLUMNS.items()
 ) + ")"  # fmt: skip
 SUM = (
     "select count(*), coalesce(sum(('x' || substr(md5(concat_ws('|', id, customer_email, sku, qty, unit_price, currency,"
@@ -83,7 +83,7 @@ class Place:
             return ["sqlite3", "-batch", str(work / "shop.db"), f".read {work / 'floor.sql'}"]
         if isinstance(floor, str):
             return floors.handwritten(floor, self.source, self.url)
-        psql = shutil.which("psql") or str(programs(data.FOLDER.parent) / "psql")
+        psql = shutil.which("psql") or str(programs(orders.FOLDER.parent) / "psql")
         return floors.psql(psql, self.url, floor(self.source), work)
 
     def ours(self, work: Path) -> list[str]:
@@ -117,7 +117,7 @@ class Place:
         """
         if done.code not in (self.scenario.exits if ours else (0,)):
             raise Wrong(f"exit code {done.code}: {done.output[-2000:]}")
-        want = data.expected(self.source)
+        want = orders.expected(self.source)
         if self.scenario.sqlite:
             found = sqlite_sum(work / "shop.db") if ours else (sqlite_count(work / "shop.db"), want.sum)
         else:
@@ -129,7 +129,7 @@ class Place:
                 keys = c.execute(
                     "select count(*) from pg_constraint where conrelid = 'bench.orders'::regclass and contype = 'p'"
                 ).fetchone()
-            if dict(columns) != {c: NATIVE[t] for c, t in data.COLUMNS.items()} or keys != (1,):
+            if dict(columns) != {c: NATIVE[t] for c, t in orders.COLUMNS.items()} or keys != (1,):
                 raise Wrong(f"the table has other columns or no key: {columns}, {keys}")
         if tuple(map(int, found or ())) != (want.count, want.sum):
             raise Wrong(f"holds {found}, must hold {(want.count, want.sum)}")
@@ -142,7 +142,7 @@ def check_rejects(source: Path, work: Path) -> None:
     command = [HEADGATE, "rejects", "1", "--limit", "10000000", "--json"]
     told = subprocess.run(command, cwd=work, env=environment(work), check=True, capture_output=True, text=True).stdout
     found = {r["line"]: {p["code"] for p in r["problems"]} for r in json.loads(told)}
-    want = data.refused_lines(source)
+    want = orders.refused_lines(source)
     if found.keys() != want.keys() or any(not codes & KINDS[want[line]] for line, codes in found.items()):
         raise Wrong(
             f"rejects differ: {len(found)} told, {len(want)} wanted; {sorted(found.items() ^ want.items(), key=str)[:3]}"
@@ -160,7 +160,7 @@ def sqlite_sum(path: Path) -> tuple[int, int]:
     count = total = 0
     with contextlib.closing(sqlite3.connect(path)) as c:
         for i, email, sku, qty, price, currency, at, shipped, note, country in c.execute(
-            f"select {', '.join(data.COLUMNS)} from orders"
+            f"select {', '.join(orders.COLUMNS)} from orders"
         ):
             moment = datetime.fromisoformat(at)
             moment = moment.astimezone(UTC) if moment.tzinfo else moment
@@ -185,8 +185,8 @@ def environment(work: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def workplace() -> Iterator[Path]:
     """An empty folder for one run."""
-    data.FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data.FOLDER.parent) as work:
+    orders.FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=orders.FOLDER.parent) as work:
         yield Path(work)
 
 
@@ -203,7 +203,7 @@ def compare(name: str, rows: int | None, rounds: int, url: str) -> dict[str, Any
     """Floor and Headgate in turns."""
     scenario = SCENARIOS[name]
     n = rows or scenario.rows
-    place = Place(scenario, data.make(scenario.input, n), url)
+    place = Place(scenario, orders.make(scenario.input, n), url)
     if scenario.preload:
         preload(url)
     runs: dict[bool, list[Measured]] = {True: [], False: []}
@@ -232,7 +232,7 @@ def figures(side: str, runs: list[Measured]) -> dict[str, Any]:
 
 def preload(url: str) -> None:
     """The million records some scenarios begin with, kept in a schema of their own."""
-    source = data.make("orders", data.BASE)
+    source = orders.make("orders", orders.BASE)
     with psycopg.connect(url, autocommit=True) as c:
         if c.execute("select to_regclass('bench_base.orders')").fetchone() == (None,):
             c.execute("create schema if not exists bench_base")
@@ -248,7 +248,7 @@ def memory(rows: int | None, url: str) -> dict[str, Any]:
     n = rows or SCENARIOS["S1"].rows
     peaks = {}
     for size in (n, 10 * n):
-        done = once(Place(SCENARIOS["S1"], data.make("orders", size), url), ours=True)
+        done = once(Place(SCENARIOS["S1"], orders.make("orders", size), url), ours=True)
         peaks[size] = done.rss >> 20
         say(f"  memory {size:,} records: {peaks[size]} MiB in {done.wall:.1f} s")
     return {
@@ -318,7 +318,7 @@ def main() -> int:
     if unknown := set(given.scenarios) - set(every):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(every)}")
     results, failed = [], False
-    with contextlib.nullcontext(given.url) if given.url else server(data.FOLDER.parent) as url:
+    with contextlib.nullcontext(given.url) if given.url else server(orders.FOLDER.parent) as url:
         about = machine(url)
         for name in given.scenarios or every:
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import floors
-from data import COLUMNS
+from orders import COLUMNS
 
 FIELDS = {
     "id": {"type": "bigint"}, "customer_email": {"type": "text", "required": True}, "sku": {"type": "text", "required": True},
@@ -24,7 +24,7 @@ class Scenario:
     """One comparison.
 
     Attributes:
-        input: what `data.make` makes; `rows` of it by default.
+        input: what `orders.make` makes; `rows` of it by default.
         floor: a psql script, or the mode of the hand-written Python load, or `sqlite3`.
         floor_name: what the floor is, for the table.
         target: the ratio to the floor's time that is asked for.

@@ -46,7 +46,9 @@ def _program(case: dict[str, Any], columns: list[str]) -> Program:
         }
     )
     lookups = {
-        name: pa.table({"match": pa.array([m for m, _ in rows], pa.string()), "take": pa.array([t for _, t in rows], pa.string())})
+        name: pa.table(
+            {"match": pa.array([m for m, _ in rows], pa.string()), "take": pa.array([t for _, t in rows], pa.string())}
+        )
         for name, rows in case.get("tables", {}).items()
     }
     fields = plan_fields(spec, columns, None)
@@ -129,7 +131,11 @@ def test_transform(case: dict[str, Any]) -> None:
 
 
 def test_every_transform_has_cases() -> None:
-    used = {next(iter(use)) if isinstance(use, dict) else use for p in _load("transforms/*.yaml") for use in _listed(p.values[0]["use"])}
+    used = {
+        next(iter(use)) if isinstance(use, dict) else use
+        for p in _load("transforms/*.yaml")
+        for use in _listed(p.values[0]["use"])
+    }
     assert used == set(TRANSFORMS)
 
 

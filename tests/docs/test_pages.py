@@ -81,13 +81,14 @@ def _write(path: Path, block: Block) -> None:
 
 def _run(command: Command, folder: Path, environment: dict[str, str], where: str) -> None:
     done = subprocess.run(
-        ["bash", "-c", command.text], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+        ["bash", "-c", command.text], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=60, check=False,
     )  # fmt: skip
-    shown = f"{where}: $ {command.text}\n{done.stdout}"
+    said = done.stdout or done.stderr  # progress is beside the point; errors are all there is
+    shown = f"{where}: $ {command.text}\n{done.stdout}{done.stderr}"
     assert done.returncode == command.exit_code, shown
     expected = "\n".join(command.output)
-    assert matches(command.output, done.stdout), f"{shown}\nexpected:\n{expected}"
+    assert matches(command.output, said), f"{shown}\nexpected:\n{expected}"
 
 
 def test_every_headgate_command_stands_in_a_session() -> None:

@@ -167,3 +167,30 @@ def test_match_leaves_the_table_alone(shop: Database) -> None:
     assert writer.match().account.as_dict()["created"] == 200
     writer.abort()
     assert shop.sql("select count(*) from product") == [(0,)]
+
+
+def test_deletions_are_counted_one_by_one(db: Database) -> None:
+    db.sql("create table t (id int primary key, v text); insert into t select n, 'v' || n from generate_series(0, 9) n")
+    given = spec("t", "delete", "id", id="integer")
+    shown = db.changes(replace(given, missing="skip"), (3,), (99,), (4,))
+    assert shown.to_pylist() == [{"_n": n, "_action": "deleted", "id": i, "_old_id": i} for n, i in ((0, 3), (2, 4))]
+    assert db.sql("select count(*) from t") == [(10,)]
+    matched = db.write(given, (3,), (99,), (4,), (98,))
+    assert (refused(matched), matched.account.as_dict()["deleted"]) == ([(1, "KY04", "id"), (3, "KY04", "id")], 2)
+    matched = db.write(replace(given, missing="skip"), (5,), (3,), (5,), (6,))
+    assert [(r.number, r.code) for r in matched.refusals] == [(0, "duplicate"), (1, "missing")]
+    assert matched.account.as_dict()["skips"] == {"duplicate": 1, "missing": 1}
+    assert db.sql("select id from t order by id") == [(n,) for n in (0, 1, 2, 7, 8, 9)]
+
+
+def test_a_trigger_that_keeps_a_row_from_being_deleted_is_told(db: Database) -> None:
+    db.sql(
+        """
+        create table t (id int primary key); insert into t values (1), (2);
+        create function keep() returns trigger language plpgsql as 'begin return case when old.id = 2 then old end; end';
+        create trigger keep before delete on t for each row execute function keep();
+        """
+    )
+    matched = db.write(spec("t", "delete", "id", id="integer"), (1,), (2,))
+    assert refused(matched) == [(0, "DE06", "")]
+    assert db.sql("select id from t") == [(1,)]

@@ -19,8 +19,27 @@ from headgate.model.record import Batch, Mapped
 from headgate.model.spec import ImportSpec
 
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
-TYPES = ["smallint", "integer", "bigint", "decimal(6,2)", "decimal(38,0)", "double", "boolean", "date", "time", "timestamp", "timestamptz", "uuid", "json", "binary", "text(3)", "text"]
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+TYPES = [
+    "smallint",
+    "integer",
+    "bigint",
+    "decimal(6,2)",
+    "decimal(38,0)",
+    "double",
+    "boolean",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "uuid",
+    "json",
+    "binary",
+    "text(3)",
+    "text",
+]
+SETTINGS = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
 
 numeric = st.one_of(
     st.from_regex(r"[ ]?[+-]?[0-9]{0,12}(\.[0-9]{0,6})?([eE][+-]?[0-9]{1,2})?[ ]?", fullmatch=True),
@@ -30,14 +49,34 @@ numeric = st.one_of(
 )
 stamps = st.one_of(
     st.datetimes().map(lambda d: d.isoformat()),
-    st.from_regex(r"[ 0-9-][0-9]{3}[-/][01 ][0-9]-[0-3][0-9 ][T ][0-2][0-9]:[0-6 ][0-9]:[0-6][0-9](Z|\+0[0-9]:[0-9 ][0-9]|)", fullmatch=True),
-    st.from_regex(r"2024-0[1-9]-[0-2][0-9](T[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-][01][0-9](:?[0-5][0-9])?)?)?", fullmatch=True),
+    st.from_regex(
+        r"[ 0-9-][0-9]{3}[-/][01 ][0-9]-[0-3][0-9 ][T ][0-2][0-9]:[0-6 ][0-9]:[0-6][0-9](Z|\+0[0-9]:[0-9 ][0-9]|)",
+        fullmatch=True,
+    ),
+    st.from_regex(
+        r"2024-0[1-9]-[0-2][0-9](T[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-][01][0-9](:?[0-5][0-9])?)?)?",
+        fullmatch=True,
+    ),
 )
-anything = st.one_of(st.none(), st.text(max_size=12), numeric, stamps, st.sampled_from(["true", "No", "00ff", "[1]", '{"a":1,}', "inf", "a\0b"]))
+anything = st.one_of(
+    st.none(),
+    st.text(max_size=12),
+    numeric,
+    stamps,
+    st.sampled_from(["true", "No", "00ff", "[1]", '{"a":1,}', "inf", "a\0b"]),
+)
 
 
 def program(fields: dict[str, Any], columns: list[str], **more: Any) -> Program:
-    spec = ImportSpec.model_validate({"source": "x", "operation": "append", "destination": {"connection": "c", "table": "t"}, "fields": fields, **more})
+    spec = ImportSpec.model_validate(
+        {
+            "source": "x",
+            "operation": "append",
+            "destination": {"connection": "c", "table": "t"},
+            "fields": fields,
+            **more,
+        }
+    )
     planned = plan_fields(spec, columns, None)
     schema = pa.schema([(c, pa.string()) for c in columns])
     return compile_program(spec, planned, effective_types(planned, None, {}), schema, {}, STARTED)
@@ -74,7 +113,9 @@ def reference_number(text: str, *, digits: int, scale: int, none: str) -> Any:
 @given(st.lists(numeric, min_size=1, max_size=30))
 @SETTINGS
 def test_decimals_are_exact_or_refused(one_of_each: dict[str, Program], texts: list[str]) -> None:
-    assert mapped(one_of_each["decimal(6,2)"], list(texts)) == [reference_number(t, digits=6, scale=2, none="TY02") for t in texts]
+    assert mapped(one_of_each["decimal(6,2)"], list(texts)) == [
+        reference_number(t, digits=6, scale=2, none="TY02") for t in texts
+    ]
 
 
 @given(st.lists(numeric, min_size=1, max_size=30))
@@ -90,7 +131,9 @@ def test_integers_are_exact_or_refused(one_of_each: dict[str, Program], texts: l
 @given(st.lists(stamps, min_size=1, max_size=30))
 @SETTINGS
 def test_moments_are_iso_or_refused(one_of_each: dict[str, Program], texts: list[str]) -> None:
-    shape = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6}0*)?)?)(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?")
+    shape = re.compile(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6}0*)?)?)(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    )
 
     def reference(text: str) -> Any:
         if not shape.fullmatch(text.strip()) or text.strip().startswith("0000"):
@@ -110,7 +153,10 @@ def test_moments_are_iso_or_refused(one_of_each: dict[str, Program], texts: list
 @SETTINGS
 def test_dates_are_iso_and_whole_or_refused(one_of_each: dict[str, Program], texts: list[str]) -> None:
     def reference(text: str) -> Any:
-        m = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-][01][0-9](?::?[0-5][0-9])?)?)?", text.strip())
+        m = re.fullmatch(
+            r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-][01][0-9](?::?[0-5][0-9])?)?)?",
+            text.strip(),
+        )
         try:
             return date.fromisoformat(m[1]) if m else "refused"
         except ValueError:
@@ -120,7 +166,19 @@ def test_dates_are_iso_and_whole_or_refused(one_of_each: dict[str, Program], tex
     assert found == [reference(t) for t in texts]
 
 
-@given(st.lists(st.one_of(st.recursive(st.none() | st.booleans() | st.text(max_size=4) | st.integers(), lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=3), c, max_size=3)).map(json.dumps), st.text('[]{},":1aN \\', min_size=1, max_size=8)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.one_of(
+            st.recursive(
+                st.none() | st.booleans() | st.text(max_size=4) | st.integers(),
+                lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=3), c, max_size=3),
+            ).map(json.dumps),
+            st.text('[]{},":1aN \\', min_size=1, max_size=8),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
 @SETTINGS
 def test_json_is_what_python_reads_as_json(one_of_each: dict[str, Program], texts: list[str]) -> None:
     def no(_: str) -> Any:
@@ -141,7 +199,9 @@ def test_json_is_what_python_reads_as_json(one_of_each: dict[str, Program], text
 @given(st.lists(anything, min_size=1, max_size=20))
 @settings(SETTINGS, max_examples=8)
 @pytest.mark.parametrize("kind", TYPES)
-def test_every_value_is_mapped_or_refused_and_text_is_kept(one_of_each: dict[str, Program], kind: str, values: list[str | None]) -> None:
+def test_every_value_is_mapped_or_refused_and_text_is_kept(
+    one_of_each: dict[str, Program], kind: str, values: list[str | None]
+) -> None:
     found = mapped(one_of_each[kind], list(values))
     assert len(found) == len(values)
     if kind == "text":
@@ -165,10 +225,20 @@ def whole() -> Iterator[Program]:
 
 
 def shown(m: Mapped) -> Any:
-    return m.accepted.to_pylist(), m.skipped, list(m.rejects.ordinals), m.rejects.raw.to_pylist(), list(m.rejects.problems)
+    return (
+        m.accepted.to_pylist(),
+        m.skipped,
+        list(m.rejects.ordinals),
+        m.rejects.raw.to_pylist(),
+        list(m.rejects.problems),
+    )
 
 
-@given(st.lists(st.fixed_dictionaries({"a": anything, "b": anything, "c": anything | st.just("skip")}), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.fixed_dictionaries({"a": anything, "b": anything, "c": anything | st.just("skip")}), min_size=1, max_size=5
+    )
+)
 @SETTINGS
 def test_one_by_one_is_as_all_together(whole: Program, records: list[dict[str, str | None]]) -> None:
     schema = pa.schema([(c, pa.string()) for c in "abc"])
@@ -187,7 +257,12 @@ def test_one_by_one_is_as_all_together(whole: Program, records: list[dict[str, s
 
 written = st.one_of(
     st.lists(st.integers(-(10**20), 10**20).map(str), min_size=1),
-    st.lists(st.decimals(places=2, allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9).map(lambda d: format(d, "f")), min_size=1),
+    st.lists(
+        st.decimals(places=2, allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9).map(
+            lambda d: format(d, "f")
+        ),
+        min_size=1,
+    ),
     st.lists(st.dates().map(str), min_size=1),
     st.lists(st.datetimes().map(lambda d: d.replace(microsecond=0).isoformat()), min_size=1),
     st.lists(st.sampled_from(["true", "false"]), min_size=1),

@@ -98,7 +98,7 @@ class _Compiler:
             self.con.execute(
                 f"CREATE TABLE {self._lookup_table(name)} AS SELECT {match} AS m, first(take) AS t, "
                 f"count(DISTINCT take) + max(CASE WHEN take IS NULL THEN 1 ELSE 0 END) AS n "
-                f"FROM hg_lookup WHERE \"match\" IS NOT NULL GROUP BY 1"
+                f'FROM hg_lookup WHERE "match" IS NOT NULL GROUP BY 1'
             )
             self.con.unregister("hg_lookup")
 
@@ -149,7 +149,11 @@ class _Compiler:
             try:
                 self.con.sql(f"SELECT try_strptime('x', {literal(f)})").fetchall()
             except duckdb.Error:
-                raise DefinitionError(f"{f!r} is not a format of dates", where=f"fields.{d.name}.format", hint="Formats are written like %d/%m/%Y %H:%M:%S.") from None
+                raise DefinitionError(
+                    f"{f!r} is not a format of dates",
+                    where=f"fields.{d.name}.format",
+                    hint="Formats are written like %d/%m/%Y %H:%M:%S.",
+                ) from None
 
     def _field(self, index: int, name: str, spec: FieldSpec, types: FieldTypes) -> FieldDef:
         where = f"fields.{name}"
@@ -158,7 +162,11 @@ class _Compiler:
             expression = check_expression(self.con, spec.expr, self.scope, where=f"{where}.expr")
         column = self.columns.get(spec.source) if spec.source is not None else None
         if spec.format is not None and types.declared.kind not in ("date", "time", "timestamp", "timestamptz"):
-            raise DefinitionError(f"a format goes with dates and times, and {name} is {types.declared}", where=where, hint="Declare the type, or use the transform parse_date.")
+            raise DefinitionError(
+                f"a format goes with dates and times, and {name} is {types.declared}",
+                where=where,
+                hint="Declare the type, or use the transform parse_date.",
+            )
         return FieldDef(
             name=name,
             index=index,
@@ -170,7 +178,9 @@ class _Compiler:
             expression=expression,
             expression_uses=tuple(self.uses_of[n] for n in expression.names) if expression else (),
             steps=tuple(self._step(use, index, n, f"{where}.transform") for n, use in enumerate(spec.transform)),
-            lookup=(self._lookup_table(spec.lookup), self.spec.lookups[spec.lookup].ignore_case) if spec.lookup else None,
+            lookup=(self._lookup_table(spec.lookup), self.spec.lookups[spec.lookup].ignore_case)
+            if spec.lookup
+            else None,
         )
 
     def _step(self, use: object, field: int, number: int, where: str) -> tuple[Transform, dict[str, Any]]:
@@ -182,7 +192,9 @@ class _Compiler:
         if "columns" in settings:
             for c in settings["columns"]:
                 if c not in self.columns:
-                    raise DefinitionError(f"there is no column {c!r} in the source", where=where, hint=hint(c, self.columns, "columns"))
+                    raise DefinitionError(
+                        f"there is no column {c!r} in the source", where=where, hint=hint(c, self.columns, "columns")
+                    )
             settings["hg_uses"] = [self.columns[c].sql for c in settings["columns"]]
             settings["columns"] = [self.columns[c].as_text for c in settings["columns"]]
         self._try_step(transform, settings, where)
@@ -194,9 +206,13 @@ class _Compiler:
 
         others = "".join(f", NULL::VARCHAR AS {c}" for c in settings.get("hg_uses", ()))
         try:
-            self.con.execute(f"SELECT {transform.sql('t', settings)} FROM (SELECT unnest(['x', NULL]) AS t{others})").fetchall()
+            self.con.execute(
+                f"SELECT {transform.sql('t', settings)} FROM (SELECT unnest(['x', NULL]) AS t{others})"
+            ).fetchall()
         except duckdb.Error as e:
-            raise DefinitionError(f"the settings of {transform.name} cannot be: {str(e).splitlines()[0]}", where=where) from None
+            raise DefinitionError(
+                f"the settings of {transform.name} cannot be: {str(e).splitlines()[0]}", where=where
+            ) from None
 
     def _lookup_table(self, name: str) -> str:
         return ident(f"lookup {name}")
@@ -207,7 +223,11 @@ class _Compiler:
         if d.spec.default is not None:
             made["default"] = constant(self.con, d.spec.default, d.types.declared, d.spec, d.zone, f"{where}.default")
         if "value" in d.spec.model_fields_set:
-            made["value"] = constant(self.con, d.spec.value, d.types.declared, d.spec, d.zone, f"{where}.value") if d.spec.value is not None else "NULL"
+            made["value"] = (
+                constant(self.con, d.spec.value, d.types.declared, d.spec, d.zone, f"{where}.value")
+                if d.spec.value is not None
+                else "NULL"
+            )
         return made
 
     def _checks(self, started: datetime) -> dict[str, tuple[Expression, tuple[str, ...]]]:
@@ -217,7 +237,9 @@ class _Compiler:
         found = {}
         for d in self.fields:
             if d.spec.check is not None:
-                expression = check_expression(self.con, d.spec.check, scope, where=f"fields.{d.name}.check", condition=True)
+                expression = check_expression(
+                    self.con, d.spec.check, scope, where=f"fields.{d.name}.check", condition=True
+                )
                 found[d.name] = (expression, tuple(names[n].sql for n in expression.names))
         return found
 
@@ -237,7 +259,9 @@ class _Compiler:
                 held = layers.add(f"h{d.index}", expression.sql, uses)
                 sql.flags.append((f"{held} IS NULL", "'EX01'"))
                 sql.flags.append((f"coalesce(NOT {held}.v, FALSE)", "'RU02'"))
-        inputs = {f"in_{column}": self._over_batch(layers, {"text": text}) for m in made for column, text in m.inputs.items()}
+        inputs = {
+            f"in_{column}": self._over_batch(layers, {"text": text}) for m in made for column, text in m.inputs.items()
+        }
         return self._values(layers, guards, made), self._reasons(layers, guards, made), inputs
 
     def _values(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
@@ -310,14 +334,14 @@ def source_type(type: pa.DataType) -> FieldType | None:
 
 def _column(index: int, arrow: pa.Field) -> SourceColumn:
     sql = f"c{index}"
-    type = arrow.type
-    if pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type):
+    kind = arrow.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return SourceColumn(arrow.name, sql, sql, None, sql)
-    if pa.types.is_nested(type):
+    if pa.types.is_nested(kind):
         return SourceColumn(arrow.name, sql, f"CAST(to_json({sql}) AS VARCHAR)", None, sql)
-    if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return SourceColumn(arrow.name, sql, sql, FieldType("binary"), f"lower(hex({sql}))")
-    found = source_type(type)
+    found = source_type(kind)
     if found is None:
         return SourceColumn(arrow.name, sql, f"CAST({sql} AS VARCHAR)", None, sql)
     return SourceColumn(arrow.name, sql, sql, found, f"CAST({sql} AS VARCHAR)")

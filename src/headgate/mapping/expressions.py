@@ -102,7 +102,9 @@ class Expression:
         return self.type in ("DOUBLE", "FLOAT")
 
 
-def check_expression(con: duckdb.DuckDBPyConnection, text: str, scope: Scope, *, where: str, condition: bool = False) -> Expression:
+def check_expression(
+    con: duckdb.DuckDBPyConnection, text: str, scope: Scope, *, where: str, condition: bool = False
+) -> Expression:
     """Parse, check and bind an expression.
 
     Args:
@@ -115,7 +117,9 @@ def check_expression(con: duckdb.DuckDBPyConnection, text: str, scope: Scope, *,
     writer = _Writer(scope, where)
     piece = writer.piece(_parse(con, text, where))
     sql = writer.as_kind(piece, "b") if condition else piece.sql
-    columns = ", ".join(f"NULL::{'VARCHAR' if n.text or n.type is None else sql_type(n.type)} AS {n.sql}" for n in scope.names.values())
+    columns = ", ".join(
+        f"NULL::{'VARCHAR' if n.text or n.type is None else sql_type(n.type)} AS {n.sql}" for n in scope.names.values()
+    )
     struct = f"TRY({{'v': {sql}}})"
     found = _bind(con, f"SELECT s.v FROM (SELECT {struct} AS s FROM (SELECT {columns or '1 AS one'}))", where)
     if condition and found not in ("BOOLEAN", '"NULL"'):
@@ -130,7 +134,11 @@ def _bind(con: duckdb.DuckDBPyConnection, query: str, where: str) -> str:
         return str(con.sql(query).types[0])
     except duckdb.Error as e:
         message = str(e).split("\n")[0].split(": ", 1)[-1]
-        raise DefinitionError(f"the expression cannot be: {message}", where=where, hint="Cast a value with ::decimal, ::date or ::text where its type is not clear.") from None
+        raise DefinitionError(
+            f"the expression cannot be: {message}",
+            where=where,
+            hint="Cast a value with ::decimal, ::date or ::text where its type is not clear.",
+        ) from None
 
 
 def _parse(con: duckdb.DuckDBPyConnection, text: str, where: str) -> dict[str, Any]:
@@ -139,10 +147,25 @@ def _parse(con: duckdb.DuckDBPyConnection, text: str, where: str) -> dict[str, A
     if tree["error"]:
         raise DefinitionError(f"{text!r} is not an SQL expression: {tree['error_message']}", where=where)
     node = tree["statements"][0]["node"]
-    extra = [node.get(k) for k in ("modifiers", "where_clause", "group_expressions", "group_sets", "having", "sample", "qualify")]
-    plain = node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY" and not node["cte_map"]["map"] and not any(extra)
-    if not plain or len(tree["statements"]) != 1 or len(node["select_list"]) != 1 or node["select_list"][0].get("alias"):
-        raise DefinitionError(f"{text!r} is not one SQL expression", where=where, hint="Write what would stand in one column of a SELECT.")
+    extra = [
+        node.get(k)
+        for k in ("modifiers", "where_clause", "group_expressions", "group_sets", "having", "sample", "qualify")
+    ]
+    plain = (
+        node["type"] == "SELECT_NODE"
+        and node["from_table"]["type"] == "EMPTY"
+        and not node["cte_map"]["map"]
+        and not any(extra)
+    )
+    if (
+        not plain
+        or len(tree["statements"]) != 1
+        or len(node["select_list"]) != 1
+        or node["select_list"][0].get("alias")
+    ):
+        raise DefinitionError(
+            f"{text!r} is not one SQL expression", where=where, hint="Write what would stand in one column of a SELECT."
+        )
     root: dict[str, Any] = node["select_list"][0]
     return root
 
@@ -178,7 +201,9 @@ class _Writer:
             case "COMPARISON":
                 return self._comparison(_COMPARISONS[node["type"]], self.piece(node["left"]), self.piece(node["right"]))
             case "BETWEEN":
-                value, low, high = self._alike([self.piece(node[k]) for k in ("input", "lower", "upper")], ordering=True)
+                value, low, high = self._alike(
+                    [self.piece(node[k]) for k in ("input", "lower", "upper")], ordering=True
+                )
                 return _Piece(f"({value.sql} BETWEEN {low.sql} AND {high.sql})", "b")
             case "CONJUNCTION":
                 word = " AND " if node["type"] == "CONJUNCTION_AND" else " OR "
@@ -196,13 +221,11 @@ class _Writer:
         """The piece's SQL, read as the kind where it is text that is no constant."""
         if not piece.convertible or kind not in _WANTED:
             return piece.sql
-        type = _WANTED[kind]
         declared = piece.name.type if piece.name else None
-        if declared is not None and _kind(declared) == kind:
-            type = declared
+        wanted = declared if declared is not None and _kind(declared) == kind else _WANTED[kind]
         if piece.name:
-            return _read(type, piece.sql)
-        return f"list_transform([{piece.sql}], lambda hg_v: {_read(type, 'hg_v')})[1]"
+            return _read(wanted, piece.sql)
+        return f"list_transform([{piece.sql}], lambda hg_v: {_read(wanted, 'hg_v')})[1]"
 
     def _refuse(self, what: str, hint: str = "") -> DefinitionError:
         return DefinitionError(f"{what} cannot be used in an expression", where=self.where, hint=hint)
@@ -212,7 +235,11 @@ class _Writer:
             case "STRING":
                 return _Piece(literal(value["text"]), "t", constant=True)
             case "INTEGER" | "NUMERIC":
-                return _Piece(f"({float(value['text'])!r})" if "e" in value["text"].lower() else f"({value['text']})", "n", constant=True)
+                return _Piece(
+                    f"({float(value['text'])!r})" if "e" in value["text"].lower() else f"({value['text']})",
+                    "n",
+                    constant=True,
+                )
             case "BOOLEAN":
                 return _Piece(value["text"].upper(), "b", constant=True)
             case "NULL_LITERAL":
@@ -231,7 +258,9 @@ class _Writer:
                 if now := self._now(name):
                     return now
                 raise DefinitionError(
-                    f"there is no {self.scope.what[:-1]} {name!r}", where=self.where, hint=hint(name, self.scope.names, self.scope.what)
+                    f"there is no {self.scope.what[:-1]} {name!r}",
+                    where=self.where,
+                    hint=hint(name, self.scope.names, self.scope.what),
                 )
             name = near[0]
             found = self.scope.names[name]
@@ -255,11 +284,20 @@ class _Writer:
         if name == "if" and len(node["arguments"]) == 3:
             when, then, other = (a["expression"] for a in node["arguments"])
             return self._case({"case_checks": [{"when_expr": when, "then_expr": then}], "else_expr": other})
-        if name not in FUNCTIONS or node["distinct"] or node["filter"] or node["order_bys"]["orders"] or node["schema"] or node["catalog"]:
+        if (
+            name not in FUNCTIONS
+            or node["distinct"]
+            or node["filter"]
+            or node["order_bys"]["orders"]
+            or node["schema"]
+            or node["catalog"]
+        ):
             known = [f for f in FUNCTIONS if f not in OPERATORS]
             shown = name.removesuffix("_star")
             near = nearest(name, known)
-            raise self._refuse(f"the function {shown}", INSTEAD.get(shown) or (f"Did you mean {near!r}?" if near else ""))
+            raise self._refuse(
+                f"the function {shown}", INSTEAD.get(shown) or (f"Did you mean {near!r}?" if near else "")
+            )
         result, letters = FUNCTIONS[name]
         pieces = [self.piece(a["expression"]) for a in node["arguments"]]
         if name == "nullif":
@@ -321,13 +359,19 @@ class _Writer:
                 return _Piece(f"({value.sql} {word} ({', '.join(p.sql for p in among)}))", "b")
             case "OPERATOR_COALESCE":
                 alike = self._alike(pieces)
-                return _Piece(f"coalesce({', '.join(p.sql for p in alike)})", next((p.kind for p in alike if p.kind != "."), "."))
+                return _Piece(
+                    f"coalesce({', '.join(p.sql for p in alike)})", next((p.kind for p in alike if p.kind != "."), ".")
+                )
             case "OPERATOR_TRY":
                 return _Piece(f"TRY({pieces[0].sql})", pieces[0].kind)
             case "ARRAY_EXTRACT":
-                return _Piece(f"({pieces[0].sql})[{self.as_kind(pieces[1], 'k')}]", "t" if pieces[0].kind in "t." else ".")
+                return _Piece(
+                    f"({pieces[0].sql})[{self.as_kind(pieces[1], 'k')}]", "t" if pieces[0].kind in "t." else "."
+                )
             case "ARRAY_SLICE" if len(pieces) == 3:
-                return _Piece(f"({pieces[0].sql})[{self.as_kind(pieces[1], 'k')}:{self.as_kind(pieces[2], 'k')}]", pieces[0].kind)
+                return _Piece(
+                    f"({pieces[0].sql})[{self.as_kind(pieces[1], 'k')}:{self.as_kind(pieces[2], 'k')}]", pieces[0].kind
+                )
             case "STRUCT_EXTRACT":
                 return _Piece(f"struct_extract({pieces[0].sql}, {pieces[1].sql})", ".")
             case _:
@@ -335,9 +379,13 @@ class _Writer:
 
     def _case(self, node: Mapping[str, Any]) -> _Piece:
         whens = [self.as_kind(self.piece(c["when_expr"]), "b") for c in node["case_checks"]]
-        *thens, last = self._alike([*(self.piece(c["then_expr"]) for c in node["case_checks"]), self.piece(node["else_expr"])])
+        *thens, last = self._alike(
+            [*(self.piece(c["then_expr"]) for c in node["case_checks"]), self.piece(node["else_expr"])]
+        )
         arms = " ".join(f"WHEN {w} THEN {t.sql}" for w, t in zip(whens, thens, strict=True))
-        return _Piece(f"(CASE {arms} ELSE {last.sql} END)", next((p.kind for p in [*thens, last] if p.kind != "."), "."))
+        return _Piece(
+            f"(CASE {arms} ELSE {last.sql} END)", next((p.kind for p in [*thens, last] if p.kind != "."), ".")
+        )
 
     def _cast(self, node: Mapping[str, Any]) -> _Piece:
         wanted = node["type_expr"]

@@ -189,14 +189,23 @@ class _Builder:
             if d.expression.floating:
                 lost = f"coalesce({lost} OR NOT isfinite({answer}.v), FALSE)"
             self.flags.append((lost, "'EX01'"))
-            if not d.steps and d.lookup is None and (direct := _direct(d.expression.type, d.types.declared, f"{answer}.v")):
+            if (
+                not d.steps
+                and d.lookup is None
+                and (direct := _direct(d.expression.type, d.types.declared, f"{answer}.v"))
+            ):
                 return self._direct_value(answer, *direct)
             text = self._column("t", f"CASE WHEN NOT ({lost}) THEN CAST({answer}.v AS VARCHAR) END", answer)
         else:
             column = d.column
             if column is None:
                 raise DefinitionError(f"the field {d.name} comes from nowhere", where=f"fields.{d.name}")
-            if column.type is not None and not d.steps and d.lookup is None and _lossless(column.type, d.types.declared):
+            if (
+                column.type is not None
+                and not d.steps
+                and d.lookup is None
+                and _lossless(column.type, d.types.declared)
+            ):
                 value = self._column("v", f"CAST({column.sql} AS {sql_type(d.types.declared)})", column.sql)
                 self.after = column.as_text
                 if d.types.declared.kind == "double":
@@ -236,7 +245,11 @@ class _Builder:
         i = self.d.index
         value = self._column("k", f"lower(hg_trim({text}))", text) if fold else text
         self.layers.join(table, f"jm{i} = {value}", {f"jm{i}": "m", f"jt{i}": "t", f"jn{i}": "n"}, [value])
-        given = f"coalesce({text} <> '', FALSE)" if self.d.textual and not fold else f"coalesce(hg_trim({text}) <> '', FALSE)"
+        given = (
+            f"coalesce({text} <> '', FALSE)"
+            if self.d.textual and not fold
+            else f"coalesce(hg_trim({text}) <> '', FALSE)"
+        )
         missed = f"({given} AND jm{i} IS NULL)"
         taken = f"jt{i}"
         if self.d.spec.missing == "reject":
@@ -311,14 +324,25 @@ def _direct(answer: str, wanted: FieldType, value: str) -> tuple[str, str] | Non
         return f"TRY_CAST({value} AS DOUBLE)", "'TY11'"
     if numeric and wanted.kind in INTEGERS:
         whole = f"{value} = trunc({value})"
-        return f"CASE WHEN {whole} THEN TRY_CAST({value} AS {sql_type(wanted)}) END", f"CASE WHEN {whole} THEN 'TY11' ELSE 'TY12' END"
-    same = {"BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamptz", "TIME": "time"}
+        return (
+            f"CASE WHEN {whole} THEN TRY_CAST({value} AS {sql_type(wanted)}) END",
+            f"CASE WHEN {whole} THEN 'TY11' ELSE 'TY12' END",
+        )
+    same = {
+        "BOOLEAN": "boolean",
+        "DATE": "date",
+        "TIMESTAMP": "timestamp",
+        "TIMESTAMP WITH TIME ZONE": "timestamptz",
+        "TIME": "time",
+    }
     if same.get(answer) == wanted.kind:
         return value, "'EX01'"
     return None
 
 
-def constant(con: duckdb.DuckDBPyConnection, value: object, type: FieldType, spec: FieldSpec, zone: str, where: str) -> str:
+def constant(
+    con: duckdb.DuckDBPyConnection, value: object, type: FieldType, spec: FieldSpec, zone: str, where: str
+) -> str:
     """SQL of a constant of a definition, read by the type's own rule.
 
     Raises:
@@ -329,7 +353,9 @@ def constant(con: duckdb.DuckDBPyConnection, value: object, type: FieldType, spe
     text = _plain(value)
     for formats in (_formats(spec), []):
         own = rule(type, "t", formats=formats, zone=zone)
-        found = con.execute(f"SELECT CAST({own.value} AS VARCHAR) FROM (SELECT unnest([?::VARCHAR]) AS t)", [text]).fetchall()[0][0]
+        found = con.execute(
+            f"SELECT CAST({own.value} AS VARCHAR) FROM (SELECT unnest([?::VARCHAR]) AS t)", [text]
+        ).fetchall()[0][0]
         if found is not None:
             return f"CAST({literal(found)} AS {sql_type(type)})"
     raise DefinitionError(f"{text!r} is no {type}", where=where)

@@ -64,9 +64,7 @@ def _functions() -> dict[str, tuple[str, str]]:
 
 
 FUNCTIONS: Final = _functions()
-OPERATORS: Final = frozenset(
-    {"+", "-", "*", "/", "%", "//", "^", "**", "@", "||", "~~", "!~~", "~~*", "!~~*", "~~~"}
-)
+OPERATORS: Final = frozenset({"+", "-", "*", "/", "%", "//", "^", "**", "@", "||", "~~", "!~~", "~~*", "!~~*", "~~~"})
 TYPES: Final = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "HUGEINT", "DECIMAL", "NUMERIC", "DOUBLE", "FLOAT", "REAL", "LONG", "SHORT", "UBIGINT", "UINTEGER"), "n"),
     **dict.fromkeys(("VARCHAR", "TEXT", "STRING", "CHAR", "UUID", "BLOB", "JSON"), "t"),

@@ -45,13 +45,23 @@ class Inference:
         live = {i: kinds for i, kinds in self._open.items() if kinds}
         if not live or not batch.records.num_rows:
             return
-        self._con.register("batch", pa.Table.from_arrays([batch.records.column(i) for i in live], names=[f"c{i}" for i in live]))
-        asked = {f"{kind}{i}": f"coalesce(bool_and(coalesce({_CANDIDATES[kind].format(c=f'c{i}')}, FALSE)) FILTER (c{i} <> ''), TRUE)" for i, kinds in live.items() for kind in sorted(kinds)}
+        self._con.register(
+            "batch", pa.Table.from_arrays([batch.records.column(i) for i in live], names=[f"c{i}" for i in live])
+        )
+        asked = {
+            f"{kind}{i}": f"coalesce(bool_and(coalesce({_CANDIDATES[kind].format(c=f'c{i}')}, FALSE)) FILTER (c{i} <> ''), TRUE)"
+            for i, kinds in live.items()
+            for kind in sorted(kinds)
+        }
         for i, kinds in live.items():
             asked[f"some{i}"] = f"coalesce(bool_or(c{i} <> ''), FALSE)"
             if "decimal" in kinds:
                 after = f"strlen(c{i}) - instr(c{i}, '.')"
-                asked |= {f"low{i}": f"min({after})", f"high{i}": f"max({after})", f"whole{i}": f"max(instr(c{i}, '.') - 1)"}
+                asked |= {
+                    f"low{i}": f"min({after})",
+                    f"high{i}": f"max({after})",
+                    f"whole{i}": f"max(instr(c{i}, '.') - 1)",
+                }
                 asked |= {n: f"{asked[n]} FILTER (c{i} <> '')" for n in (f"low{i}", f"high{i}", f"whole{i}")}
         query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in asked.items())} FROM batch"
         try:

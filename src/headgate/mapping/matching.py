@@ -40,7 +40,9 @@ def match_columns(source: list[str], table: TableSchema) -> list[ColumnMatch]:
         for c in columns:
             a, b = _words(s), _words(c)
             score = 1.0 if a == b else 0.95 if a.replace(" ", "") == b.replace(" ", "") else 0.0
-            score = score or max(0.9 if _alias(a, b) else 0.0, 0.9 * token_sort_ratio(_common(a, table), _common(b, table)) / 100)
+            score = score or max(
+                0.9 if _alias(a, b) else 0.0, 0.9 * token_sort_ratio(_common(a, table), _common(b, table)) / 100
+            )
             scored.append((score, s, c))
     found: dict[str, ColumnMatch] = {}
     taken: set[str] = set()

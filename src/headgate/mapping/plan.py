@@ -73,7 +73,11 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
         )
     for key in spec.key:
         if key not in fields:
-            raise DefinitionError(f"the key {key!r} is not among the source's columns", where="key", hint=hint(key, list(fields) or source, "columns"))
+            raise DefinitionError(
+                f"the key {key!r} is not among the source's columns",
+                where="key",
+                hint=hint(key, list(fields) or source, "columns"),
+            )
     return fields
 
 
@@ -85,7 +89,9 @@ def _bound(name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
         return field.model_copy(update={"source": wanted})
     if field.source is None and (found := _match(name, source)):
         return field.model_copy(update={"source": found})
-    raise DefinitionError(f"there is no column {wanted!r} in the source", where=f"fields.{name}", hint=hint(wanted, source, "columns"))
+    raise DefinitionError(
+        f"there is no column {wanted!r} in the source", where=f"fields.{name}", hint=hint(wanted, source, "columns")
+    )
 
 
 def effective_types(
@@ -103,16 +109,24 @@ def effective_types(
 def _types(name: str, field: FieldSpec, table: TableSchema | None, inferred: Mapping[str, FieldType]) -> FieldTypes:
     declared = FieldType.parse(field.type) if field.type else None
     if table is None:
-        type = declared or (_of_value(field) if "value" in field.model_fields_set else None)
+        found = declared or (_of_value(field) if "value" in field.model_fields_set else None)
         plain = not (field.transform or field.lookup or field.format)
-        type = type or (inferred.get(field.source) if field.source is not None and plain else None) or TEXT
-        return FieldTypes(type, type)
+        found = found or (inferred.get(field.source) if field.source is not None and plain else None) or TEXT
+        return FieldTypes(found, found)
     where = f"fields.{name}"
     column = table.column(name)
     if column is None:
-        raise DefinitionError(f"the table {table.name} has no column {name!r}", where=where, hint=hint(name, [c.name for c in table.columns], "columns"))
+        raise DefinitionError(
+            f"the table {table.name} has no column {name!r}",
+            where=where,
+            hint=hint(name, [c.name for c in table.columns], "columns"),
+        )
     if column.generated:
-        raise DefinitionError(f"the column {name!r} of {table.name} is made by the database and cannot be written", where=where, hint="Leave the field out.")
+        raise DefinitionError(
+            f"the column {name!r} of {table.name} is made by the database and cannot be written",
+            where=where,
+            hint="Leave the field out.",
+        )
     if declared is None:
         return FieldTypes(column.type, column.type)
     shorter = declared.kind == column.type.kind == "text" and declared.length is None

@@ -22,10 +22,10 @@ def quoted(value: str | None) -> str:
 
 def reason(code: str, field: FieldDef, shown: str | None) -> str:
     """Why the field's value `shown` gets `code`."""
-    type, value = field.types.declared, quoted(shown)
+    value = quoted(shown)
     match code[:2]:
         case "TY":
-            return _of_type(code, field, type, value, shown or "")
+            return _of_type(code, field, field.types.declared, value, shown or "")
         case "TR":
             return f"{value} cannot be changed by {', '.join(t.name for t, _ in field.steps if t.fails)}"
         case "LK":

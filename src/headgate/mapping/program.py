@@ -16,6 +16,7 @@ from headgate.model.write import DELETE, KEEP, NUMBER, WriteField
 
 from .fields import FieldDef, SourceColumn
 from .problems import quoted, reason
+from .rules import sql_type
 from .sql import ident
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class Program:
         self._schema = _accepted_schema(shape)
         self._counting = _count(65_536)
         for i in shape.unique:
-            type = "VARCHAR" if shape.fields[i].type.kind in ("text", "uuid", "json", "other") else None
-            con.execute(f"CREATE TABLE seen{i} (v {type or _duck_type(con, shape.fields[i].type.arrow)})")
+            con.execute(f"CREATE TABLE seen{i} (v {sql_type(shape.fields[i].type)})")
 
     def map(self, batch: Batch, partition: int) -> Mapped:
         """Map a batch.
@@ -95,7 +95,9 @@ class Program:
         """
         records = batch.records
         if not records.schema.equals(self._shape.source):
-            raise UsageError(f"the batch has the columns {', '.join(records.schema.names)}, which is not what was compiled for")
+            raise UsageError(
+                f"the batch has the columns {', '.join(records.schema.names)}, which is not what was compiled for"
+            )
         return self._map(records, batch.ordinals, batch.faults, partition)
 
     def map_one(self, record: Mapping[str, str | None], number: int) -> Mapped:
@@ -193,7 +195,9 @@ class Program:
         """What is wrong with each of these records, all of them bad."""
         rows = self._run("why", records).to_pylist()
         texts = self._texts(records)
-        raw = {d.index: texts.column(d.column.name).to_pylist() for d in self._shape.definitions if d.column is not None}
+        raw = {
+            d.index: texts.column(d.column.name).to_pylist() for d in self._shape.definitions if d.column is not None
+        }
         return [self._problems_of(row, {i: column[n] for i, column in raw.items()}) for n, row in enumerate(rows)]
 
     def _problems_of(self, row: Mapping[str, Any], raw: Mapping[int, str | None]) -> tuple[Problem, ...]:
@@ -217,7 +221,9 @@ class Program:
         for i in self._shape.unique:
             d = self._shape.definitions[i]
             for number in self._seen_before(accepted, i):
-                raw = self._texts(records.slice(place[number], 1)).column(d.column.name)[0].as_py() if d.column else None
+                raw = (
+                    self._texts(records.slice(place[number], 1)).column(d.column.name)[0].as_py() if d.column else None
+                )
                 text = f"{quoted(raw)}: " if raw is not None else ""
                 problem = Problem("RU03", text + reason("RU03", d, raw), d.name, d.column.name if d.column else "", raw)
                 again.setdefault(place[number], []).append(problem)
@@ -288,14 +294,6 @@ def _accepted_schema(shape: Shape) -> pa.Schema:
         fields.append((DELETE, pa.bool_()))
     fields += [(f"{KEEP}{name}", pa.bool_()) for name in shape.keeps]
     return pa.schema([*fields, *((f.name, f.type.arrow) for f in shape.fields)])
-
-
-def _duck_type(con: duckdb.DuckDBPyConnection, type: pa.DataType) -> str:
-    con.register("hg_type", pa.table([pa.array([], type)], names=["v"]))
-    try:
-        return str(con.sql("SELECT v FROM hg_type").types[0])
-    finally:
-        con.unregister("hg_type")
 
 
 def _count(n: int) -> pa.Array:

@@ -99,10 +99,14 @@ def rule(type: FieldType, t: str, place: Place = inline, *, formats: Sequence[st
             return Rule(f"CASE WHEN CAST({quick} AS VARCHAR) = {t} THEN {t} ELSE {slow} END", "'TY08'")
         case "json":
             bare = f"""regexp_replace({t}, '"(?:[^"\\\\]|\\\\.)*"', '0', 'g')"""
-            return Rule(f"CASE WHEN json_valid({t}) AND NOT regexp_matches({bare}, '{_NOT_JSON}') THEN {t} END", "'TY09'")
+            return Rule(
+                f"CASE WHEN json_valid({t}) AND NOT regexp_matches({bare}, '{_NOT_JSON}') THEN {t} END", "'TY09'"
+            )
         case "binary":
             hexed = f"regexp_replace(hg_trim({t}), '^(?:0x|\\\\x)', '')"
-            return Rule(f"CASE WHEN regexp_full_match({hexed}, '(?:[0-9A-Fa-f]{{2}})*') THEN unhex({hexed}) END", "'TY10'")
+            return Rule(
+                f"CASE WHEN regexp_full_match({hexed}, '(?:[0-9A-Fa-f]{{2}})*') THEN unhex({hexed}) END", "'TY10'"
+            )
         case _:
             return _text(type, t)
 
@@ -114,16 +118,24 @@ def _text(type: FieldType, t: str) -> Rule:
     return Rule(f"CASE WHEN strlen({t}) <= {n} THEN {t} WHEN length({t}) <= {n} THEN {t} END", "'TY13'")
 
 
-def _number(t: str, quick: str, sure: str, place: Place) -> tuple[str, str]:
-    """Whether the quick answer is sure, and where not, the number written plainly."""
-    certain = place("s", f"CASE WHEN CAST({quick} AS VARCHAR) = {t} THEN TRUE WHEN {sure} THEN TRUE ELSE FALSE END", quick, t)
-    return certain, place("n", f"CASE WHEN NOT {certain} THEN hg_number({t}) END", certain, t)
+def _number(t: str, certain: str, place: Place) -> str:
+    """The number written plainly, where it is not certain already."""
+    if place is inline:
+        return f"(CASE WHEN NOT {certain} THEN hg_number({t}) END)"
+    parts = place("r", f"CASE WHEN NOT {certain} THEN hg_parts({t}) END", certain, t)
+    return place("n", f"CASE WHEN NOT {certain} THEN hg_plain({parts}) END", certain, parts)
+
+
+def _certain(t: str, quick: str, proof: str, sure: str, place: Place) -> str:
+    """Whether the quick answer is right: by a proof, or where there is none, by the text's shape."""
+    return place("s", f"CASE WHEN {proof} THEN TRUE WHEN {sure} THEN TRUE ELSE FALSE END", quick, t)
 
 
 def _integer(sql: str, t: str, place: Place) -> Rule:
     quick = place("q", f"TRY_CAST({t} AS {sql})", t)
     shape = f"regexp_full_match({t}, '[+-]?[0-9]+(?:\\.0+)?')"
-    certain, number = _number(t, quick, f"{quick} IS NOT NULL AND {shape}", place)
+    certain = _certain(t, quick, f"CAST({quick} AS VARCHAR) = {t}", f"{quick} IS NOT NULL AND {shape}", place)
+    number = _number(t, certain, place)
     return Rule(
         f"CASE WHEN {certain} THEN {quick} WHEN NOT contains({number}, '.') THEN TRY_CAST({number} AS {sql}) END",
         f"CASE WHEN {number} IS NULL THEN 'TY01' WHEN contains({number}, '.') THEN 'TY12' ELSE 'TY11' END",
@@ -134,7 +146,9 @@ def _decimal(type: FieldType, t: str, place: Place) -> Rule:
     sql = sql_type(type)
     quick = place("q", f"TRY_CAST({t} AS {sql})", t)
     part = f"(?:\\.[0-9]{{1,{type.scale}}}0*)?" if type.scale else "(?:\\.0+)?"
-    certain, number = _number(t, quick, f"{quick} IS NOT NULL AND regexp_full_match({t}, '[+-]?[0-9]+{part}')", place)
+    shape = f"regexp_full_match({t}, '[+-]?[0-9]+{part}')"
+    certain = _certain(t, quick, f"CAST({quick} AS VARCHAR) = {t}", f"{quick} IS NOT NULL AND {shape}", place)
+    number = _number(t, certain, place)
     fits = f"(NOT contains({number}, '.') OR strlen({number}) - instr({number}, '.') <= {type.scale})"
     return Rule(
         f"CASE WHEN {certain} THEN {quick} WHEN {fits} THEN TRY_CAST({number} AS {sql}) END",
@@ -147,8 +161,8 @@ def _double(t: str, place: Place) -> Rule:
     # Not NULL, not infinite, and not so small that nothing is left.
     sure = f"isfinite({quick}) AND {quick} <> 0 AND regexp_full_match({t}, '[+-]?[0-9]+(?:\\.[0-9]+)?')"
     finite = f"CASE WHEN CAST({quick} AS VARCHAR) = {t} THEN isfinite({quick}) END"
-    certain = place("s", f"CASE WHEN {finite} THEN TRUE WHEN {sure} THEN TRUE ELSE FALSE END", quick, t)
-    number = place("n", f"CASE WHEN NOT {certain} THEN hg_number({t}) END", certain, t)
+    certain = _certain(t, quick, finite, sure, place)
+    number = _number(t, certain, place)
     far = f"TRY_CAST({number} AS DOUBLE)"
     vanishes = f"{far} = 0 AND {number} <> '0'"
     return Rule(

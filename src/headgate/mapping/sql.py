@@ -9,18 +9,19 @@ if TYPE_CHECKING:
     import duckdb
 
 BLANKS = " \t\r\n\u00a0"
-# A number written plainly, without exponent, plus sign, blanks and zeros that say nothing; NULL when it is no number. `m.n` is
-# all before the exponent, empty when the text has another shape; `m.w` and `m.f` are the digits before and after the point
-# without the outer zeros, `m.e` is the exponent. With an exponent the point moves, and there may be outer zeros again.
-_NUMBER = r"""
-CREATE MACRO hg_number(t) AS list_transform(
-  [regexp_extract(hg_trim(t), '^(([+-]?)0*([0-9]*)(?:\.([0-9]*?)0*)?)(?:[eE]([+-]?[0-9]{1,4}))?$', ['n', 's', 'w', 'f', 'e'])],
-  lambda m: CASE
-    WHEN m.w = '' AND m.f = '' THEN CASE WHEN contains(m.n, '0') THEN '0' END
-    ELSE CASE WHEN m.s = '-' THEN '-' ELSE '' END || CASE
-      WHEN m.e = '' THEN CASE WHEN m.w = '' THEN '0' ELSE m.w END || CASE WHEN m.f = '' THEN '' ELSE '.' || m.f END
-      ELSE hg_shifted(m.w, m.f, CAST(m.e AS INTEGER)) END
-  END)[1]"""
+# A number written plainly, without exponent, plus sign, blanks and zeros that say nothing; NULL when it is no number. Of its
+# parts, `n` is all before the exponent, empty when the text has another shape; `w` and `f` are the digits before and after the
+# point without the outer zeros, `e` is the exponent. With an exponent the point moves, and there may be outer zeros again.
+_PARTS = r"""
+CREATE MACRO hg_parts(t) AS
+  regexp_extract(hg_trim(t), '^(([+-]?)0*([0-9]*)(?:\.([0-9]*?)0*)?)(?:[eE]([+-]?[0-9]{1,4}))?$', ['n', 's', 'w', 'f', 'e'])"""
+_PLAIN = """
+CREATE MACRO hg_plain(m) AS CASE
+  WHEN m.w = '' AND m.f = '' THEN CASE WHEN contains(m.n, '0') THEN '0' END
+  ELSE CASE WHEN m.s = '-' THEN '-' ELSE '' END || CASE
+    WHEN m.e = '' THEN CASE WHEN m.w = '' THEN '0' ELSE m.w END || CASE WHEN m.f = '' THEN '' ELSE '.' || m.f END
+    ELSE hg_shifted(m.w, m.f, CAST(m.e AS INTEGER)) END END"""
+_NUMBER = "CREATE MACRO hg_number(t) AS list_transform([hg_parts(t)], lambda m: hg_plain(m))[1]"
 _SHIFTED = """
 CREATE MACRO hg_shifted(w, f, e) AS CASE
   WHEN e >= strlen(f) THEN ltrim(w || f, '0') || repeat('0', e - strlen(f))
@@ -70,8 +71,8 @@ def connect() -> tuple[duckdb.DuckDBPyConnection, tempfile.TemporaryDirectory[st
     # has twice may not be moved out of the TRY that guards it, nor a list of words out of the CASE that rarely reaches it.
     con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order,common_subexpressions,in_clause'")
     con.execute(f"CREATE MACRO hg_trim(t) AS trim(t, {literal(BLANKS)})")
-    con.execute(_SHIFTED)
-    con.execute(_NUMBER)
+    for macro in (_PARTS, _SHIFTED, _PLAIN, _NUMBER):
+        con.execute(macro)
     return con, spill
 
 

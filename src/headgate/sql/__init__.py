@@ -8,7 +8,7 @@ things), a `Session` (how statements are run), and a loader for the stage's colu
 from __future__ import annotations
 
 from .dialect import Dialect, Target
-from .grounds import DUPLICATE, REPEATED, Ground
+from .grounds import DUPLICATE, MISSING, REPEATED, Ground
 from .session import Refused, Session, swallowed
 from .staged import Staged
 from .statements import DECIDED, EXTRA, GONE, STAGE, StageColumn, Statements, changes_schema
@@ -18,6 +18,7 @@ __all__ = [
     "DUPLICATE",
     "EXTRA",
     "GONE",
+    "MISSING",
     "REPEATED",
     "STAGE",
     "Dialect",

@@ -26,7 +26,9 @@ PRODUCT = TableSchema(
 
 
 def spec(fields: dict[str, Any] | None = None, **more: Any) -> ImportSpec:
-    return ImportSpec.model_validate({"source": "x", "key": "sku", "destination": {"connection": "c", "table": "t"}, "fields": fields or {}, **more})
+    return ImportSpec.model_validate(
+        {"source": "x", "key": "sku", "destination": {"connection": "c", "table": "t"}, "fields": fields or {}, **more}
+    )
 
 
 def test_without_fields_every_column_goes_to_the_tables_column_of_its_name() -> None:
@@ -62,7 +64,11 @@ def test_a_field_takes_the_column_of_its_own_name_but_for_case() -> None:
 
 
 def test_what_is_written_is_what_the_column_takes() -> None:
-    planned = plan_fields(spec({"sku": "a", "stock": {"from": "a", "type": "integer"}, "note": {"from": "a", "type": "date"}}), ["a"], PRODUCT)
+    planned = plan_fields(
+        spec({"sku": "a", "stock": {"from": "a", "type": "integer"}, "note": {"from": "a", "type": "date"}}),
+        ["a"],
+        PRODUCT,
+    )
     types = effective_types(planned, PRODUCT, {"a": FieldType("bigint")})
     assert {n: (str(t.declared), str(t.written)) for n, t in types.items()} == {
         "sku": ("text(10)", "text(10)"),
@@ -72,7 +78,13 @@ def test_what_is_written_is_what_the_column_takes() -> None:
 
 
 def test_without_a_table_declared_goes_before_inferred() -> None:
-    planned = plan_fields(spec({"sku": "a", "n": {"from": "a", "type": "text"}, "m": {"from": "a", "transform": "trim"}, "v": {"value": 5}}), ["a"], None)
+    planned = plan_fields(
+        spec(
+            {"sku": "a", "n": {"from": "a", "type": "text"}, "m": {"from": "a", "transform": "trim"}, "v": {"value": 5}}
+        ),
+        ["a"],
+        None,
+    )
     types = effective_types(planned, None, {"a": FieldType("bigint")})
     assert {n: str(t.written) for n, t in types.items()} == {"sku": "bigint", "n": "text", "m": "text", "v": "bigint"}
 
@@ -80,7 +92,10 @@ def test_without_a_table_declared_goes_before_inferred() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"sku": "a", "stock": {"from": "a", "type": "decimal(9,2)"}}, r"is bigint and cannot hold every decimal\(9,2\)"),
+        (
+            {"sku": "a", "stock": {"from": "a", "type": "decimal(9,2)"}},
+            r"is bigint and cannot hold every decimal\(9,2\)",
+        ),
         ({"sku": "a", "stok": "a"}, r"no column 'stok'[\s\S]*Did you mean 'stock'"),
         ({"sku": "a", "id": "a"}, "made by the database"),
     ],
@@ -93,7 +108,14 @@ def test_fields_the_table_cannot_take_are_refused(fields: dict[str, Any], messag
 
 @pytest.mark.parametrize(
     ("source", "column"),
-    [("SKU", "sku"), ("ListPrice", "list_price"), ("List price", "list_price"), ("Qty in Stock", "stock"), ("Notes", "note"), ("Product SKU", "sku"), ("item number", "sku")],
+    [
+        ("SKU", "sku"),
+        ("ListPrice", "list_price"),
+        ("List price", "list_price"),
+        ("Notes", "note"),
+        ("Product SKU", "sku"),
+        ("item number", "sku"),
+    ],
 )
 def test_headers_find_their_column(source: str, column: str) -> None:
     found = match_columns([source], PRODUCT)

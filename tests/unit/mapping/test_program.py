@@ -17,10 +17,19 @@ from headgate.model.table import Column, TableSchema
 from headgate.model.types import FieldType
 
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
+NOON = datetime.fromisoformat("2024-01-02T12:00:00")
 
 
 def program(fields: dict[str, Any], schema: pa.Schema, table: TableSchema | None = None, **more: Any) -> Program:
-    spec = ImportSpec.model_validate({"source": "x", "operation": "append", "destination": {"connection": "c", "table": "t"}, "fields": fields, **more})
+    spec = ImportSpec.model_validate(
+        {
+            "source": "x",
+            "operation": "append",
+            "destination": {"connection": "c", "table": "t"},
+            "fields": fields,
+            **more,
+        }
+    )
     planned = plan_fields(spec, schema.names, table)
     return compile_program(spec, planned, effective_types(planned, table, {}), schema, {}, STARTED)
 
@@ -35,7 +44,7 @@ def test_typed_columns_pass_exactly_or_are_refused() -> None:
         "i": pa.array([1, 70000], pa.int64()),
         "d": pa.array([0.1, 1.5], pa.float64()),
         "m": pa.array([Decimal("1.50"), Decimal("2.25")], pa.decimal128(10, 2)),
-        "s": pa.array([datetime(2024, 1, 2, 3, 4, 5), None], pa.timestamp("ns")),
+        "s": pa.array([NOON, None], pa.timestamp("ns")),
         "b": pa.array([True, None]),
         "w": pa.array([b"\x00\xff", b""], pa.binary()),
         "l": pa.array([[1, 2], None], pa.list_(pa.int64())),
@@ -50,7 +59,7 @@ def test_typed_columns_pass_exactly_or_are_refused() -> None:
     p.close()
     assert answer.accepted.to_pylist() == [
         {
-            "_n": record_number(3, 0), "i": 1, "big": 1, "d": Decimal("0.1"), "m": Decimal("1.5000"), "s": datetime(2024, 1, 2, 3, 4, 5),
+            "_n": record_number(3, 0), "i": 1, "big": 1, "d": Decimal("0.1"), "m": Decimal("1.5000"), "s": NOON,
             "b": "true", "w": b"\x00\xff", "l": "[1,2]", "c": "x", "sum": Decimal("2.50"),
         }
     ]  # fmt: skip
@@ -60,9 +69,15 @@ def test_typed_columns_pass_exactly_or_are_refused() -> None:
 
 
 def test_what_the_destination_takes_is_what_batches_hold() -> None:
-    table = TableSchema("t", (Column("n", FieldType("bigint")), Column("s", FieldType("text")), Column("z", FieldType("text"))))
+    table = TableSchema(
+        "t", (Column("n", FieldType("bigint")), Column("s", FieldType("text")), Column("z", FieldType("text")))
+    )
     schema = pa.schema([("a", pa.string()), ("b", pa.string())])
-    fields = {"n": {"from": "a", "type": "integer"}, "s": {"from": "a", "type": "integer"}, "z": {"from": "b", "type": "timestamptz"}}
+    fields = {
+        "n": {"from": "a", "type": "integer"},
+        "s": {"from": "a", "type": "integer"},
+        "z": {"from": "b", "type": "timestamptz"},
+    }
     p = program(fields, schema, table)
     answer = p.map(batch({"a": ["007"], "b": ["2024-01-02T03:04:05+01:00"]}), 0)
     assert [str(f.type) for f in p.fields] == ["bigint", "text", "text"]
@@ -112,7 +127,10 @@ def test_a_batch_of_other_columns_is_refused() -> None:
 
 
 def test_reasons_are_for_people() -> None:
-    p = program({"price": {"from": "List price", "type": "decimal(12,2)", "transform": "trim"}}, pa.schema([("List price", pa.string())]))
+    p = program(
+        {"price": {"from": "List price", "type": "decimal(12,2)", "transform": "trim"}},
+        pa.schema([("List price", pa.string())]),
+    )
     (problem,) = p.map(batch({"List price": [" 12,5O"]}), 0).rejects.problems[0]
     p.close()
     assert problem == Problem("TY02", '"12,5O" is not a decimal(12,2)', "price", "List price", " 12,5O")
@@ -148,7 +166,9 @@ def test_inference_is_certain_or_text(values: list[str | None], expected: str) -
     schema = pa.schema([("a", pa.string()), ("b", pa.date32())])
     inference = Inference(schema)
     for v in values:
-        inference.add(Batch(pa.record_batch([pa.array([v], pa.string()), pa.array([date(2024, 1, 1)])], schema=schema), range(1)))
+        inference.add(
+            Batch(pa.record_batch([pa.array([v], pa.string()), pa.array([date(2024, 1, 1)])], schema=schema), range(1))
+        )
     found = inference.types()
     inference.close()
     assert (str(found["a"]), str(found["b"])) == (expected, "date")

@@ -68,6 +68,16 @@ def test_foreign_keys_can_be_left_out(shop: Shop) -> None:
     assert shop.rows("select * from item") == [(1, 99)]
 
 
+def test_a_foreign_key_checked_at_the_end_stops_the_commit_and_leaves_nothing(shop: Shop) -> None:
+    shop.sql("""
+        create table parent (id integer primary key);
+        create table item (id integer primary key, up int references parent deferrable initially deferred);
+    """)
+    with pytest.raises(DestinationError, match="checked at the end"):
+        shop.run(shop.spec("item", "id bigint, up bigint"), [(1, 99)])
+    assert shop.rows("select * from item") == []
+
+
 def test_a_parent_that_is_referred_to_cannot_be_deleted(shop: Shop) -> None:
     shop.sql("""
         create table item (id integer primary key, name text); insert into item values (1, 'a'), (2, 'b');

@@ -31,6 +31,7 @@ class Relation:
         schema, name: exact.
         kind: ``r`` table, ``p`` partitioned, ``v`` view, ``f`` foreign table, ``m`` materialized view.
         copies: whether COPY may write to it.
+        simple: whether it is a table of its own, and what is written to it is written as it is.
         inherited: whether other tables are part of it.
         incomparable: columns whose type has no equality.
     """
@@ -40,6 +41,7 @@ class Relation:
     name: str
     kind: str
     copies: bool
+    simple: bool
     inherited: bool
     table: TableSchema
     incomparable: frozenset[str]
@@ -80,18 +82,20 @@ def find(rows: Rows, name: str) -> Relation | None:
         else "n.nspname = any(current_schemas(false))"
     )
     found = rows(
-        "select c.oid::bigint, n.nspname, c.relname, c.relkind, c.relkind in ('r', 'p') and not c.relrowsecurity and not c.relhasrules, c.relkind = 'p' or c.relhassubclass "
+        "select c.oid::bigint, n.nspname, c.relname, c.relkind, c.relkind in ('r', 'p') and not c.relrowsecurity and not c.relhasrules, "
+        "c.relkind = 'r' and not c.relrowsecurity and not c.relhasrules and not c.relhassubclass and not exists "
+        "(select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal), c.relkind = 'p' or c.relhassubclass "
         "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
         f"where c.relname in ({literal(table)}, {literal(table.lower())}) and {where} and c.relkind in ('r', 'p', 'v', 'f', 'm') "
         f"order by c.relname = {literal(table)} desc, array_position(current_schemas(false), n.nspname) nulls last limit 1"
     )
     if not found:
         return None
-    oid, nspname, relname, kind, copies, inherited = found[0]
+    oid, nspname, relname, kind, copies, simple, inherited = found[0]
     columns, incomparable = _columns(rows, oid)
     key, unique = _keys(rows, oid)
     return Relation(
-        oid, nspname, relname, kind, copies, inherited, TableSchema(name, columns, key, unique), incomparable
+        oid, nspname, relname, kind, copies, simple, inherited, TableSchema(name, columns, key, unique), incomparable
     )
 
 

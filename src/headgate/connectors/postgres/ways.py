@@ -95,6 +95,9 @@ class ByStage(_Loading):
         if self._spec.key:
             # A small sample is enough for the planner to see how many records there are and how wide they are.
             self._session.run(f"set local default_statistics_target = 10; analyze pg_temp.{STAGE}")
+        return self._decide(deletions=deletions)
+
+    def _decide(self, *, deletions: bool) -> Matched:
         return self._staged.match(self._read, deletions=deletions)
 
     def changes(self) -> Iterator[pa.RecordBatch]:

@@ -15,6 +15,7 @@ from .append import Appending
 from .catalog import NEEDS, Relation, check_writable, find, lock_mode, missing, split
 from .connection import Access, PostgresSession, identifier
 from .ddl import create_table
+from .delete import Deleting
 from .dialect import PostgresDialect
 from .ways import ByStage, IntoFresh, Way
 
@@ -72,7 +73,8 @@ class PostgresWriter:
             raise DestinationError(f"{self._what}: {spec.table} has no column {unknown!r}", hint=f"There are: {there}.")
         target, dialect = self._target(relation), PostgresDialect(relation.incomparable)
         if spec.operation is not Operation.APPEND:
-            return ByStage(self._session, spec, target, dialect, lock_mode(rows, relation))
+            by = Deleting if Deleting.fits(spec, relation, target) else ByStage
+            return by(self._session, spec, target, dialect, lock_mode(rows, relation))
         if Appending.fits(spec, relation):
             return Appending(self._session, spec, target, dialect)
         return ByStage(self._session, spec, target, dialect, None)

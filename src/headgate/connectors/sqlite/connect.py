@@ -101,5 +101,6 @@ _FAILURES: Final[dict[int, tuple[type[DestinationError], str, str]]] = {
     sqlite3.SQLITE_CANTOPEN: (ConnectionFailed, "the file cannot be opened", "Check the path, and the permissions of the file and of its folder."),
     sqlite3.SQLITE_NOTADB: (DestinationError, "this is not an SQLite database", "Correct the connection's url; encrypted databases are not supported."),
     sqlite3.SQLITE_CORRUPT: (DestinationError, "the database is damaged", "Run PRAGMA integrity_check, and restore a backup or use the sqlite3 command .recover."),
+    sqlite3.SQLITE_CONSTRAINT: (DestinationError, "a constraint that is checked at the end stands against the run", "Import what the records refer to first; nothing was kept."),
     sqlite3.SQLITE_IOERR: (DestinationError, "the file cannot be read or written", "Check the disk."),
 }  # fmt: skip

@@ -152,9 +152,10 @@ def _canonical(expr: str, kind: str) -> str:
     length = 19 + len(end)
     blank = f"replace({bare}, 'T', ' ')"
     full = f"case length({bare}) when 10 then {bare} || ' 00:00:00' when 16 then {blank} || ':00' else {_without_zeros(blank)} end"
-    moved = f"case when {expr} glob '*[0-9][+-][0-9][0-9]:[0-9][0-9]' and {expr} not glob '*+00:00' then {expr} else {full} || '{end}' end"
-    slow = moved if end else full
-    return f"case when length({expr}) = {length} and substr({expr}, 11, 1) = ' ' then {expr} else {slow} end"
+    if end:
+        elsewhere = f"{expr} glob '*[0-9][+-][0-9][0-9]:[0-9][0-9]' and {expr} not glob '*+00:00'"
+        full = f"case when {elsewhere} then {expr} else {full} || '{end}' end"
+    return f"case when length({expr}) = {length} and substr({expr}, 11, 1) = ' ' then {expr} else {full} end"
 
 
 def _bare_utc(expr: str) -> str:
@@ -162,6 +163,8 @@ def _bare_utc(expr: str) -> str:
 
 
 def _without_zeros(expr: str) -> str:
-    """A fraction ends without zeros... but with six digits where there is one, as `encode` writes it."""
-    micros = f"substr({expr} || '000000', 1, instr({expr}, '.') + 6)"
-    return f"case when instr({expr}, '.') = 0 then {expr} when rtrim(substr({expr}, instr({expr}, '.') + 1), '0') = '' then substr({expr}, 1, instr({expr}, '.') - 1) else {micros} end"
+    """The fraction with six digits, or left out where it is zero."""
+    point = f"instr({expr}, '.')"
+    zero = f"rtrim(substr({expr}, {point} + 1), '0') = ''"
+    micros = f"substr({expr} || '000000', 1, {point} + 6)"
+    return f"case when {point} = 0 then {expr} when {zero} then substr({expr}, 1, {point} - 1) else {micros} end"

@@ -12,7 +12,7 @@ from headgate.model.table import Column, TableSchema
 from .types import field_type, native
 
 _STRICT = re.compile(r"\bSTRICT\b[^)]*$", re.IGNORECASE)
-_HIDDEN, _VIRTUAL, _STORED = 1, 2, 3
+_HIDDEN, *_GENERATED = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def plain(table: str) -> str:
 def names(con: sqlite3.Connection) -> list[str]:
     """Tables a person has made, sorted."""
     rows = con.execute(
-        "select name from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!' order by name"
+        "select name from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!' "
+        "and sql not like 'create virtual%' order by name"
     )
     return [str(r[0]) for r in rows]
 
@@ -78,17 +79,14 @@ def find(con: sqlite3.Connection, table: str) -> Found | None:
     if _STRICT.search(sql):  # only there ANY means what it says; elsewhere it makes numbers of text
         info = [(r[0], "" if r[1].upper() == "ANY" else r[1], *r[2:]) for r in info]
     without_rowid = _without_rowid(con, name)
-    alias = next(
-        (r[0] for r in info if r[4] and r[1].upper() == "INTEGER" and len(key) == 1 and not _has_key_index(con, name)),
-        None,
-    )
+    counted = len(key) == 1 and not without_rowid and not _has_key_index(con, name)  # the key is the row number
     columns = tuple(
         Column(
             name=r[0],
             type=field_type(r[1]),
             nullable=not r[2] and not r[4],
-            default=r[3] is not None or (r[0] == alias and not without_rowid) or r[5] in (_VIRTUAL, _STORED),
-            generated=r[5] in (_VIRTUAL, _STORED),
+            default=r[3] is not None or (counted and r[0] in key) or r[5] in _GENERATED,
+            generated=r[5] in _GENERATED,
         )
         for r in info
     )
@@ -156,17 +154,14 @@ def create_statement(wanted: TableSchema, schema: str = "") -> str:
     alone = (
         len(wanted.key) == 1 and (only := wanted.column(wanted.key[0])) is not None and native(only.type) == "INTEGER"
     )
-    lines = []
-    for c in wanted.columns:
-        end = (
-            " PRIMARY KEY"
-            if alone and c.name in wanted.key
-            else ""
-            if c.nullable and c.name not in wanted.key
-            else " NOT NULL"
-        )
-        lines.append(f"  {quoted(c.name)} {native(c.type)}{end}")
+    lines = [f"  {quoted(c.name)} {native(c.type)}{_ending(c, wanted.key, alone=alone)}" for c in wanted.columns]
     if wanted.key and not alone:
         lines.append(f"  PRIMARY KEY ({', '.join(quoted(k) for k in wanted.key)})")
     name = (f"{schema}." if schema else "") + quoted(plain(wanted.name))
     return f"CREATE TABLE {name} (\n" + ",\n".join(lines) + "\n)"
+
+
+def _ending(column: Column, key: tuple[str, ...], *, alone: bool) -> str:
+    if alone and column.name in key:
+        return " PRIMARY KEY"
+    return "" if column.nullable and column.name not in key else " NOT NULL"

@@ -83,11 +83,9 @@ class SqliteWriter:
 
     def _likeness(self) -> Likeness | None:
         """A table like the one to be made, if records may go into it as they come."""
-        adds = (
-            self._create and self._only_adds() and all(f.when != "updated" and not f.keeps for f in self._spec.fields)
-        )
         found = self._place.found
-        if not adds or found.locators[0].startswith('"'):
+        as_they_are = all(f.when != "updated" and not f.keeps for f in self._spec.fields)
+        if not (self._create and self._only_adds() and as_they_are) or found.locators[0].startswith('"'):
             return None
         return Likeness(f"{WORK}.{quoted(found.name)}", create_statement(found.schema, WORK), found.locators[0])
 
@@ -122,9 +120,8 @@ class SqliteWriter:
             damaged = unstorable(self._encoded(batch, c), c.type)
             hit = batch.filter(damaged)
             for n, value in zip(hit.column(NUMBER).to_pylist(), hit.column(c.source).to_pylist(), strict=True):
-                reason = (
-                    f"a column declared {self._place.found.declared[c.source]} would turn {value} into another number"
-                )
+                declared = self._place.found.declared[c.source]
+                reason = f"a column declared {declared} would turn {value} into another number"
                 self._refused.append(Refusal(n, Outcome.REJECTED, "DE05", reason, c.source))
             batch = batch.filter(pc.invert(damaged))
         return batch
@@ -134,10 +131,10 @@ class SqliteWriter:
     def match(self, *, deletions: bool = True) -> Matched:
         """Begin the transaction and decide."""
         self._check_open()
-        self._session = self._connect()
+        self._connect()
         self._staged = Staged(self._dialect, self._session, self._spec, self._target)
         self._deletions = deletions and not self._refused
-        if self._spec.key and not self._spec.planned and (self._spec.operation is Operation.MIRROR or not self._rising.so_far):
+        if self._needs_index():
             self._session.run(self._dialect.index_stage())
         self._plain = self._is_plain()
         if not self._plain:
@@ -148,7 +145,7 @@ class SqliteWriter:
         self._matched = self._with_refused(matched)
         return self._matched
 
-    def _connect(self) -> SqliteSession:
+    def _connect(self) -> None:
         place = self._place
         if self._absent:
             con = in_memory(foreign_keys=place.foreign_keys)
@@ -156,15 +153,20 @@ class SqliteWriter:
             con = connect(place.path, foreign_keys=place.foreign_keys, timeout=place.timeout)
         with self._guard:
             self._con = con
-        session = SqliteSession(con, place.path, place.found.references)
+            self._session = SqliteSession(con, place.path, place.found.references)
+        self._check_open()
         try:
             self._stage.attach(con)
         except sqlite3.Error as e:
             raise failure(e, place.path) from e
-        session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
+        self._session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
         if self._create:
-            session.run(create_statement(place.found.schema, self._schema))
-        return session
+            self._session.run(create_statement(place.found.schema, self._schema))
+
+    def _needs_index(self) -> bool:
+        if not self._spec.key or self._spec.planned:
+            return False
+        return self._spec.operation is Operation.MIRROR or not self._rising.so_far
 
     def _is_plain(self) -> bool:
         """Whether every record is simply to be added: nothing to be found at the destination, and no key twice."""
@@ -224,8 +226,9 @@ class SqliteWriter:
         staged = {c.source: c.name for c in self._columns}
         names = ", ".join(quoted(f.name) for f in written)
         values = ", ".join(staged[f.name] for f in written)
-        order = ", ".join(f"+{staged[k]}" for k in self._spec.key) if self._create and not self._rising.so_far else "rowid"
-        return f"insert into {self._target.name} ({names}) select {values} from {self._dialect.temp(STAGE)} order by {order}"
+        sorted_by = [f"+{staged[k]}" for k in self._spec.key] if self._create and not self._rising.so_far else ["rowid"]
+        source = f"{self._dialect.temp(STAGE)} order by {', '.join(sorted_by)}"
+        return f"insert into {self._target.name} ({names}) select {values} from {source}"
 
     def _make_file(self) -> None:
         """Put the database file in the place of the empty table that was matched against."""

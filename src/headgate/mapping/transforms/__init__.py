@@ -15,7 +15,9 @@ from .text import TEXT
 
 __all__ = ["TRANSFORMS", "Example", "Setting", "Transform", "read_use"]
 
-TRANSFORMS: Final[Mapping[str, Transform]] = {t.name: t for t in sorted((*TEXT, *NUMBERS, *PYTHON), key=lambda t: t.name)}
+TRANSFORMS: Final[Mapping[str, Transform]] = {
+    t.name: t for t in sorted((*TEXT, *NUMBERS, *PYTHON), key=lambda t: t.name)
+}
 
 
 def read_use(use: str | Mapping[str, Any], where: str) -> tuple[Transform, dict[str, Any]]:
@@ -25,9 +27,13 @@ def read_use(use: str | Mapping[str, Any], where: str) -> tuple[Transform, dict[
         DefinitionError: there is no such transform, or its settings are wrong.
     """
     if not isinstance(use, str) and len(use) != 1:
-        raise DefinitionError("a transform is a name, or one name with its settings", where=where, hint="For several, write a list.")
+        raise DefinitionError(
+            "a transform is a name, or one name with its settings", where=where, hint="For several, write a list."
+        )
     name, given = (use, None) if isinstance(use, str) else next(iter(use.items()))
     found = TRANSFORMS.get(str(name))
     if found is None:
-        raise DefinitionError(f"there is no transform {name!r}", where=where, hint=hint(str(name), TRANSFORMS, "transforms"))
+        raise DefinitionError(
+            f"there is no transform {name!r}", where=where, hint=hint(str(name), TRANSFORMS, "transforms")
+        )
     return found, found.read(given, where)

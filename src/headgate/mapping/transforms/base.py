@@ -75,7 +75,9 @@ class Transform:
         named = self._named(given, where)
         names = [s.name for s in self.settings]
         if lost := next((n for n in named if n not in names), None):
-            raise DefinitionError(f"the transform {self.name} has no setting {lost!r}", where=where, hint=hint(lost, names, "settings"))
+            raise DefinitionError(
+                f"the transform {self.name} has no setting {lost!r}", where=where, hint=hint(lost, names, "settings")
+            )
         read = {}
         for s in self.settings:
             value = named.get(s.name, s.default)
@@ -88,14 +90,20 @@ class Transform:
         if given is None:
             return {}
         if not self.settings:
-            raise DefinitionError(f"the transform {self.name} has no settings", where=where, hint=f"Write just {self.name}.")
+            raise DefinitionError(
+                f"the transform {self.name} has no settings", where=where, hint=f"Write just {self.name}."
+            )
         first = self.settings[0]
         if isinstance(given, dict):
             named = {str(k).lower() if isinstance(k, bool) else str(k): v for k, v in given.items()}
-            return {first.name: given} if first.kind == "pairs" and not isinstance(named.get(first.name), dict) else named
+            return (
+                {first.name: given} if first.kind == "pairs" and not isinstance(named.get(first.name), dict) else named
+            )
         if isinstance(given, list) and first.kind not in ("texts", "formats"):
             if len(given) > len(self.settings):
-                raise DefinitionError(f"the transform {self.name} takes at most {len(self.settings)} values", where=where)
+                raise DefinitionError(
+                    f"the transform {self.name} takes at most {len(self.settings)} values", where=where
+                )
             return {s.name: v for s, v in zip(self.settings, given, strict=False)}
         return {first.name: given}
 
@@ -109,7 +117,9 @@ def _checked(setting: Setting, value: Any, where: str) -> Any:
     kind = setting.kind
     if kind == "number":
         if isinstance(value, bool) or not isinstance(value, int) or (value < 0 and not setting.signed):
-            raise DefinitionError(f"{value!r} is not a whole number{'' if setting.signed else ' from 0 up'}", where=where)
+            raise DefinitionError(
+                f"{value!r} is not a whole number{'' if setting.signed else ' from 0 up'}", where=where
+            )
         return value
     if kind in ("texts", "formats"):
         values = value if isinstance(value, list) else [value]

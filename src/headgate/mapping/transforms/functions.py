@@ -9,7 +9,9 @@ from headgate.model.errors import DefinitionError
 
 from .base import Example, Setting, Settings, Transform, in_python
 
-_BLOCKS = frozenset("p div br li ul ol tr table h1 h2 h3 h4 h5 h6 section article header footer blockquote pre".split())
+_BLOCKS = frozenset(
+    {"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "header", "footer", "blockquote", "pre"}
+)  # fmt: skip
 _SILENT = frozenset({"script", "style"})
 
 
@@ -54,7 +56,9 @@ def _phone(settings: Settings) -> Callable[[str], str | None]:
         ) from None
     region = settings["region"].upper() or None
     if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-        raise DefinitionError(f"{settings['region']!r} is not a region", hint="Regions have two letters, such as DE or US.")
+        raise DefinitionError(
+            f"{settings['region']!r} is not a region", hint="Regions have two letters, such as DE or US."
+        )
 
     def convert(value: str) -> str | None:
         try:

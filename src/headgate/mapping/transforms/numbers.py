@@ -42,7 +42,11 @@ def _round(t: str, s: Settings) -> str:
 
 
 def _boolean(t: str, s: Settings) -> str:
-    arms = [f"WHEN lower(hg_trim({t})) IN ({', '.join(literal(w.lower()) for w in s[b])}) THEN '{b}'" for b in ("true", "false") if s[b]]
+    arms = [
+        f"WHEN lower(hg_trim({t})) IN ({', '.join(literal(w.lower()) for w in s[b])}) THEN '{b}'"
+        for b in ("true", "false")
+        if s[b]
+    ]
     return f"CASE {' '.join(arms)} END"
 
 
@@ -53,7 +57,9 @@ def _parse_date(t: str, s: Settings) -> str:
 def _parse_timestamp(t: str, s: Settings) -> str:
     one = [f"try_strptime(hg_trim({t}), {literal(f)})" for f in s["formats"]]
     texts = [
-        f"strftime(timezone('UTC', {p}), '%Y-%m-%dT%H:%M:%S.%fZ')" if "%z" in f.lower() else f"strftime({p}, '%Y-%m-%dT%H:%M:%S.%f')"
+        f"strftime(timezone('UTC', {p}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+        if "%z" in f.lower()
+        else f"strftime({p}, '%Y-%m-%dT%H:%M:%S.%f')"
         for p, f in zip(one, s["formats"], strict=True)
     ]
     return f"regexp_replace(coalesce({', '.join(texts)}), '\\.000000', '')"
@@ -76,9 +82,11 @@ def _excel_date(t: str, _: Settings) -> str:
 
 
 def _email(t: str, _: Settings) -> str:
-    shape = "[^@\\s\"(),:;<>\\[\\]\\\\]+@(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]*[\\p{L}\\p{N}])?\\.)+[\\p{L}\\p{N}-]{2,}"
+    shape = '[^@\\s"(),:;<>\\[\\]\\\\]+@(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]*[\\p{L}\\p{N}])?\\.)+[\\p{L}\\p{N}-]{2,}'
     parts = f"string_split(hg_trim({t}), '@')"
-    return f"CASE WHEN regexp_full_match(hg_trim({t}), {literal(shape)}) THEN {parts}[1] || '@' || lower({parts}[2]) END"
+    return (
+        f"CASE WHEN regexp_full_match(hg_trim({t}), {literal(shape)}) THEN {parts}[1] || '@' || lower({parts}[2]) END"
+    )
 
 
 _FORMATS = Setting("formats", "formats", "how it is written (`%d/%m/%Y`), or several to try in order")

@@ -14,7 +14,9 @@ def _keep(characters: str) -> str:
 
 def _plain(name: str, summary: str, sql: str, *examples: tuple[str, str | None]) -> Transform:
     """A transform without settings, of SQL with ``{t}`` for the value."""
-    return Transform(name, summary, lambda t, _: sql.replace("{t}", t), (), tuple(Example(name, a, b) for a, b in examples))
+    return Transform(
+        name, summary, lambda t, _: sql.replace("{t}", t), (), tuple(Example(name, a, b) for a, b in examples)
+    )
 
 
 def _pad(function: str) -> Callable[[str, Settings], str]:
