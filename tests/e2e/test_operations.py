@@ -320,7 +320,7 @@ def test_what_a_table_refuses_is_a_reject_of_that_record_alone(shop: Shop, defin
     run = headgate("run", "items", "--json")
     assert (run.code, counts(run.json)) == (3, {"created": 2, "rejected": 4})
     told = headgate("rejects", run.json["id"], "--json").json
-    assert {r["line"]: r["problems"][0]["code"] for r in told} == {4: "DE02", 5: "DE03", 6: "DE04", 7: "DE01"}
+    assert {r["line"]: r["problems"][0]["code"] for r in told} == {3: "DE02", 4: "DE03", 5: "DE04", 6: "DE01"}
     assert shop.read("item", "id") == [(1,), (2,), (7,)]
 
 

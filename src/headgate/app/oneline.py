@@ -49,7 +49,8 @@ def definition_for(
     spec = yaml_file.parse(document, ImportSpec)
     if into is not None:
         return Definition(_stem(name), spec, Path.cwd())
-    return Definition(name if name in project.import_files else _stem(name), spec, project.folder)
+    file = project.import_files.get(name)
+    return Definition(name if file else _stem(name), spec, project.folder, file or Path(name).resolve(), settings)
 
 
 def _stem(name: str) -> str:

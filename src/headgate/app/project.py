@@ -36,11 +36,15 @@ class Definition:
         name: what it is called.
         spec: what it says.
         base: the folder that its relative paths start from.
+        file: where it is written down; None for one made on the command line.
+        settings: what was set over it there (``key.path=value``).
     """
 
     name: str
     spec: ImportSpec
     base: Path
+    file: Path | None = None
+    settings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -93,7 +97,7 @@ class Project:
         where = document.where(("destination", "connection"))
         if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
             self._no_connection(spec.destination.connection, where)
-        return Definition(file.stem, spec, self.folder)
+        return Definition(file.stem, spec, self.folder, file)
 
     def _no_connection(self, name: str, where: str = "") -> None:
         known = list(self.settings.connections)

@@ -7,13 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headgate.engine.plans import check_plan, read_spec, run_plan, save_changes
+from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
 from headgate.model.errors import UsageError
 from headgate.model.run import Kind, Run
 from headgate.model.spec import SourceSpec
 
+from .oneline import definition_for
 from .project import Definition, Project
 
 
@@ -59,7 +60,11 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
 
     def plan(runner: Runner, prepared: Prepared, run: Run) -> None:
         path = project.ledger.changes_path(run.id)
-        runner.plan(lambda changes: save_changes(path, prepared.write, changes))
+        file = str(definition.file or "")
+        base, settings = str(definition.base), definition.settings
+        runner.plan(
+            lambda changes, stops: save_plan(path, Saved(prepared.write, base, file, settings, stops), changes)
+        )
 
     return _execute(project, definition, Kind.PLAN, observe, plan)
 
@@ -107,9 +112,10 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     """
     ledger = project.ledger
     plan = ledger.run(plan_id)
-    fingerprint = project.load(plan.import_name).fingerprint if plan.import_name in project.import_files else ""
-    check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name), fingerprint)
-    connection = into or plan.destination.removesuffix(f"#{read_spec(ledger.changes_path(plan.id)).table}")
+    check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
+    saved = read_plan(ledger.changes_path(plan.id))
+    _check_unchanged(project, plan, saved)
+    connection = into or plan.destination.removesuffix(f"#{saved.write.table}")
     if "***" in connection:
         raise UsageError(
             f"plan {plan.id} was made with a URL that has a password, which is not kept",
@@ -122,7 +128,17 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     run = ledger.begin(run)
 
     def execute() -> None:
-        with closing(project.destination(connection, Path.cwd())) as destination:
+        with closing(project.destination(connection, Path.cwd() if into else Path(saved.base))) as destination:
             run_plan(plan, destination, ledger, run, observe)
 
     return finishing(ledger, run, execute)
+
+
+def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:
+    """Refuse a plan whose definition is no longer the one it was made with."""
+    if not saved.file:
+        return
+    file = Path(saved.file)
+    name = plan.import_name if project.import_files.get(plan.import_name) == file else str(file)
+    if not file.exists() or definition_for(project, name, settings=saved.settings).fingerprint != plan.fingerprint:
+        raise UsageError(f"the definition changed after plan {plan.id} was made", hint="Plan again.")

@@ -7,29 +7,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from headgate.ledger import Ledger
-from headgate.model.errors import DestinationError, UsageError
+from headgate.model.errors import DestinationError, LimitExceeded, UsageError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.record import Problem, Reject
-from headgate.model.run import Kind, Run, Status
+from headgate.model.record import Origin, Problem, Reject, split_number
+from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.types import FieldType
-from headgate.model.write import ACTION, NUMBER, OLD, Operation, WriteField, WriteSpec
+from headgate.model.write import ACTION, NUMBER, OLD, Operation, Refusal, WriteField, WriteSpec
 from headgate.spi.destination import Destination
 
 from .runner import Observe, Progress, aborting
 
-_SPEC = b"headgate.write"
+_SAVED = b"headgate.plan"
 
 
-def save_changes(path: Path, write: WriteSpec, changes: Iterator[pa.RecordBatch]) -> None:
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a plan's file says beside the changes.
+
+    Attributes:
+        write: what the writer was told.
+        base: folder that a relative path in the destination's URL starts from.
+        file: the definition's file; empty where there was none.
+        settings: what was set over it (``key.path=value``).
+        stops: the limit that would stop a run of it, for people; empty when none does.
+    """
+
+    write: WriteSpec
+    base: str
+    file: str = ""
+    settings: tuple[str, ...] = ()
+    stops: str = ""
+
+
+def save_plan(path: Path, saved: Saved, changes: Iterator[pa.RecordBatch]) -> None:
     """Write a plan's changes; the file appears whole or not at all."""
-    schema = changes_schema(write).with_metadata({_SPEC: json.dumps(_to_json(write)).encode()})
+    schema = changes_schema(saved.write).with_metadata({_SAVED: json.dumps(_to_json(saved)).encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     try:
@@ -59,10 +78,10 @@ def read_changes(path: Path) -> Iterator[pa.RecordBatch]:
             yield reader.get_batch(i)
 
 
-def read_spec(path: Path) -> WriteSpec:
-    """What the writer was told when the plan was made."""
+def read_plan(path: Path) -> Saved:
+    """What was saved beside the changes."""
     with _open(path) as source, pa.ipc.open_file(source) as reader:
-        return _from_json(json.loads(reader.schema.metadata[_SPEC]))
+        return _from_json(json.loads(reader.schema.metadata[_SAVED]))
 
 
 def _open(path: Path) -> Any:
@@ -72,11 +91,11 @@ def _open(path: Path) -> Any:
         raise UsageError(f"the plan's changes are gone ({path})", hint="Plan again.") from None
 
 
-def check_plan(plan: Run, runs: list[Run], fingerprint: str) -> None:
-    """Refuse a plan that cannot be run.
+def check_plan(plan: Run, runs: list[Run]) -> None:
+    """Refuse what is no plan to be run.
 
     Raises:
-        UsageError: no plan, not finished, run already, or the definition changed since.
+        UsageError: no plan, not finished, or run already.
     """
     if plan.kind is not Kind.PLAN:
         raise UsageError(f"{plan.id} is a run, not a plan", hint="headgate runs shows which is which.")
@@ -85,8 +104,6 @@ def check_plan(plan: Run, runs: list[Run], fingerprint: str) -> None:
     done = [r for r in runs if r.plan_id == plan.id and r.status in (Status.SUCCEEDED, Status.PARTIAL)]
     if done:
         raise UsageError(f"plan {plan.id} was run already, as run {done[0].id}", hint="Plan again.")
-    if fingerprint and plan.fingerprint != fingerprint:
-        raise UsageError(f"the definition changed after plan {plan.id} was made", hint="Plan again.")
 
 
 def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, observe: Observe) -> None:
@@ -97,7 +114,10 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
         run: this run's record, begun in the ledger.
     """
     path = ledger.changes_path(plan.id)
-    spec = replace(read_spec(path), planned=True, batched=False, deletes=False)
+    saved = read_plan(path)
+    if saved.stops:
+        raise LimitExceeded(saved.stops, hint="Raise the limit, if that is right, and plan again.")
+    spec = replace(saved.write, planned=True, batched=False, deletes=False)
     if spec.create and destination.inspect(spec.table) is not None:
         raise DestinationError(f"{spec.table} was made after the plan", hint="Plan again.")
     run.account = _settled(plan.account)
@@ -114,7 +134,7 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
         applied = writer.apply()
         run.account.merge_outcomes(applied.account)
         if applied.refusals:
-            ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec))
+            ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec, plan.partitions))
         run.account.check("The run")
         observe(Progress("committing", rows, run.account.rejects))
         writer.commit()
@@ -129,7 +149,9 @@ def _settled(planned: Account) -> Account:
     return account
 
 
-def _held(path: Path, refusals: dict[int, Any], spec: WriteSpec) -> Iterator[Reject]:
+def _held(
+    path: Path, refusals: dict[int, Refusal], spec: WriteSpec, partitions: list[PartitionRead]
+) -> Iterator[Reject]:
     """Refused records of a planned run, with the values the plan would have written."""
     names = [f.name for f in spec.fields]
     for batch in read_changes(path):
@@ -139,19 +161,23 @@ def _held(path: Path, refusals: dict[int, Any], spec: WriteSpec) -> Iterator[Rej
             refusal = refusals[numbers[i]]
             raw = {k: None if v is None else str(v) for k, v in row.items()}
             value = raw.get(refusal.field) if refusal.field else None
-            problem = Problem(refusal.code, refusal.reason, refusal.field, "", value)
-            yield Reject(refusal.number, Outcome(refusal.outcome), (problem,), raw)
+            which = ", ".join(f"{k} {raw[k]}" for k in spec.key)
+            problem = Problem(refusal.code, f"{which}: {refusal.reason}", refusal.field, "", value)
+            name = partitions[split_number(refusal.number)[0]].name if partitions else ""
+            yield Reject(refusal.number, Outcome(refusal.outcome), (problem,), raw, Origin(file=name))
 
 
-def _to_json(write: WriteSpec) -> dict[str, Any]:
-    data = asdict(write)
-    data["required"] = sorted(write.required)
+def _to_json(saved: Saved) -> dict[str, Any]:
+    data = asdict(saved)
+    data["write"]["required"] = sorted(saved.write.required)
     return data
 
 
-def _from_json(data: dict[str, Any]) -> WriteSpec:
-    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"]), "keeps": False}) for f in data["fields"])
-    return WriteSpec(**{
-        **data, "fields": fields, "key": tuple(data["key"]), "required": frozenset(data["required"]),
-        "operation": Operation(data["operation"]),
+def _from_json(data: dict[str, Any]) -> Saved:
+    write = data["write"]
+    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"]), "keeps": False}) for f in write["fields"])
+    spec = WriteSpec(**{
+        **write, "fields": fields, "key": tuple(write["key"]), "required": frozenset(write["required"]),
+        "operation": Operation(write["operation"]),
     })  # fmt: skip
+    return Saved(**{**data, "write": spec, "settings": tuple(data["settings"])})

@@ -45,6 +45,8 @@ class Progress:
 
 
 Observe = Callable[[Progress], None]
+# Takes a plan's changes, and the limit that would stop a run of it (empty when none does).
+Save = Callable[[Iterator[pa.RecordBatch], str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Runner:
         self._observe = observe
         self._account = run.account
 
-    def plan(self, save: Callable[[Iterator[pa.RecordBatch]], None]) -> None:
+    def plan(self, save: Save) -> None:
         """Do everything but writing, and hand the changes to `save`."""
         with aborting(self._open()) as writer:
             self._plan(writer, save)
@@ -85,17 +87,19 @@ class Runner:
     def _open(self) -> Writer:
         return self._prepared.destination.open(self._prepared.write)
 
-    def _plan(self, writer: Writer, save: Callable[[Iterator[pa.RecordBatch]], None]) -> None:
+    def _plan(self, writer: Writer, save: Save) -> None:
         for mapped in self._mapped():
             writer.write(mapped.accepted)
         matched = self._match(writer)
         self._settle(matched)
-        save(writer.changes())
+        stops = ""
         try:
             check_mirror(self._prepared.spec, matched)
             self._check_rejects()
         except LimitExceeded as e:
-            self._run.warnings.append(f"a run would stop here: {e.message}")
+            stops = e.message
+            self._run.warnings.append(f"a run would stop here: {stops}")
+        save(writer.changes(), stops)
 
     def _execute(self, writer: Writer) -> None:
         for mapped in self._mapped():

@@ -136,7 +136,7 @@ class Program:
         else:
             bad = pc.indices_nonzero(pc.equal(state, _BAD))
             skipped = pc.sum(pc.equal(state, _SKIPPED)).as_py()
-            accepted = accepted.filter(pc.equal(state, _GOOD))
+            accepted = accepted.take(pc.indices_nonzero(pc.equal(state, _GOOD)))  # quicker than filter on text
         problems = self._problems(records.take(bad)) if len(bad) else []
         if self._shape.unique and accepted.num_rows:
             accepted, again = self._unique(accepted, records, partition, ordinals)

@@ -166,7 +166,7 @@ def rejects(page: Page, run: Run, counts: Sequence[RejectCount]) -> None:
     """What did not get through, by code and field."""
     if not counts:
         return
-    page.heading(f"{run.account.rejects:,} rejects")
+    page.heading(f"{run.account.rejects:,} {'reject' if run.account.rejects == 1 else 'rejects'}")
     for c in counts:
         page.line((c.code, "bold yellow"), f"  {c.records:,} of {c.field}" if c.field else f"  {c.records:,}", indent=2)
         page.line(_example(c), indent=4)

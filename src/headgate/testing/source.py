@@ -7,22 +7,27 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from headgate.model.errors import SourceError
-from headgate.model.record import Batch
+from headgate.model.record import Batch, Fault
 from headgate.spi.source import BATCH_ROWS, Partition, Scan, Source
 
 Make = Callable[[], Source]
 
 
-def _seen(scan: Scan) -> list[tuple[int, object]]:
-    """Every record and fault with its ordinal, in the order given."""
-    seen: list[tuple[int, object]] = []
-    for batch in scan.batches():
-        seen += zip(batch.ordinals, batch.records.to_pylist(), strict=True)
-        seen += [(f.ordinal, f) for f in batch.faults]
-    return sorted(seen, key=lambda s: s[0])
+def _seen(scan: Scan) -> tuple[list[int], pa.Table, list[Fault]]:
+    """Every record with its ordinal, and every fault, in the order given."""
+    batches = list(scan.batches())
+    records = pa.Table.from_batches([b.records for b in batches], schema=scan.schema)
+    return [o for b in batches for o in b.ordinals], records, [f for b in batches for f in b.faults]
+
+
+def _ordinals(scan: Scan) -> list[int]:
+    """Ordinals of all records and faults, as they must be asked for."""
+    ordinals, _, faults = _seen(scan)
+    return sorted([*ordinals, *(f.ordinal for f in faults)])
 
 
 class SourceConformance:
@@ -115,7 +120,7 @@ class SourceConformance:
 
     def test_every_record_has_an_origin_and_origins_increase(self, scans: list[Scan]) -> None:
         for scan in scans:
-            ordinals = [o for o, _ in _seen(scan)]
+            ordinals = _ordinals(scan)
             origins = scan.locate(ordinals)
             assert len(origins) == len(ordinals)
             for before, after in itertools.pairwise(origins):
@@ -125,11 +130,11 @@ class SourceConformance:
 
     def test_the_origin_of_some_records_is_that_among_all(self, scans: list[Scan]) -> None:
         for scan in scans:
-            ordinals = [o for o, _ in _seen(scan)]
+            ordinals = _ordinals(scan)
             whole = dict(zip(ordinals, scan.locate(ordinals), strict=True))
             for some in (ordinals[::2], ordinals[-1:], []):
                 assert scan.locate(some) == [whole[o] for o in some]
-            assert [o for o, _ in _seen(scan)] == ordinals
+            assert _ordinals(scan) == ordinals
 
     def test_progress_grows_from_nothing_to_all(self, scans: list[Scan]) -> None:
         for scan in scans:

@@ -127,7 +127,9 @@ def test_a_field_of_64_mb_is_one_fault_within_bounded_memory(tmp_path: Path, quo
         out.write(giant)
         out.write(b"2,b\n")
     del giant
-    source = FileSource(SourceSpec(path="giant.csv", max_record=1 << 20, delimiter=",", columns=["id", "name"]), tmp_path)
+    source = FileSource(
+        SourceSpec(path="giant.csv", max_record=1 << 20, delimiter=",", columns=["id", "name"]), tmp_path
+    )
     tracemalloc.start()
     try:
         scan = source.open(source.partitions()[0])
@@ -152,8 +154,17 @@ def test_a_quoted_value_longer_than_a_record_may_be(read: Read) -> None:
 
 
 def test_hostile_quotes_cost_no_more_than_the_file_is_long(read: Read) -> None:
-    got = read('a,b\n' + 'x","y\n' * 30_000)
+    got = read("a,b\n" + 'x","y\n' * 10_000)
     assert len(got.rows) + len(got.faults) > 0
+
+
+def test_a_file_that_goes_away(read: Read, tmp_path: Path) -> None:
+    got = read("id,n\n1,a\n")
+    (tmp_path / "a.csv").unlink()
+    with pytest.raises(SourceError, match="cannot be read on"):
+        list(got.scan.batches())
+    with pytest.raises(SourceError, match="cannot be read on"):
+        got.scan.locate([0])
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\r\n  \r\n", b"\xef\xbb\xbf"])

@@ -37,10 +37,17 @@ def _reading(name: str) -> Reading:
         ("stock-2025-06-20.csv", ",", 1, 10, 24, "crlf"),
     ],
 )
-def test_real_files_are_judged_right(name: str, delimiter: str, header: Any, columns: int, records: int, line_end: str) -> None:
+def test_real_files_are_judged_right(
+    name: str, delimiter: str, header: Any, columns: int, records: int, line_end: str
+) -> None:
     got = _reading(name)
     found = got.findings
-    assert (found["delimiter"], found["header"], found["columns"], found["line_end"]) == (delimiter, header, columns, line_end)
+    assert (found["delimiter"], found["header"], found["columns"], found["line_end"]) == (
+        delimiter,
+        header,
+        columns,
+        line_end,
+    )
     assert found["encoding"] == "utf-8"
     assert (len(got.rows), got.faults) == (records, [])
 
@@ -143,7 +150,9 @@ def test_a_header_alone_has_no_records(read: Read) -> None:
         ({"quote": ""}, ["id", "name"], ("1", "x")),
     ],
 )
-def test_what_the_definition_says_is_believed(read: Read, options: dict[str, Any], names: list[str], first: tuple[str, ...]) -> None:
+def test_what_the_definition_says_is_believed(
+    read: Read, options: dict[str, Any], names: list[str], first: tuple[str, ...]
+) -> None:
     got = read("id,name\n1,x\n2,y\n3,x\n4,x\n5,y\n6,y\n7,x\n8,y\n", **options)
     if options == {"columns": ["a", "b"]}:
         # The first row is so much a header that giving names does not make it a record; that is told.

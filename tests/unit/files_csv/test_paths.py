@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_members_of_a_zip_are_partitions_and_copies_go(tmp_path: Path) -> None:
 def test_a_damaged_archive(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(CSV * 1000)[:-20])
     source = _source(tmp_path, "a.csv.gz")
-    with pytest.raises(SourceError, match="cannot be unpacked"):
+    with closing(source), pytest.raises(SourceError, match="cannot be unpacked"):
         source.open(source.partitions()[0])
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(SourceError, match="not a whole zip"):
@@ -112,7 +113,7 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(inputs, "_LARGE", 1 << 20)
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"\0" * (8 << 20)))
     source = _source(tmp_path, "a.gz")
-    with pytest.raises(SourceError, match="unpacks to more than"):
+    with closing(source), pytest.raises(SourceError, match="unpacks to more than"):
         source.open(source.partitions()[0])
 
 

@@ -58,7 +58,6 @@ class FastReader:
             start: byte at which the first record begins.
             skip: lines before it.
             line_end: what ends each line.
-
         """
         import duckdb
 

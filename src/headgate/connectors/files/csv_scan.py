@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +51,12 @@ class CsvScan:
     def batches(self) -> Iterator[Batch]:
         """All records. Bad ones are faults of their batch: too few or many values, a quote not closed, bytes that are
         no text, too long."""
+        try:
+            yield from self._batches()
+        except OSError as e:
+            raise self._gone(e) from e
+
+    def _batches(self) -> Iterator[Batch]:
         path = self._utf8()
         found, options = self._found, self._given.options
         self._at, self._size, ordinal = 0, max(1, path.stat().st_size), 0
@@ -78,9 +83,18 @@ class CsvScan:
 
     def locate(self, ordinals: Sequence[int]) -> list[Origin]:
         """Row and line of records, by one pass up to the last of them."""
+        try:
+            return self._located(ordinals) if ordinals else []
+        except OSError as e:
+            raise self._gone(e) from e
+
+    def _gone(self, e: OSError) -> SourceError:
+        return SourceError(
+            f"{self._given.name} cannot be read on: {e.strerror or e}", hint="Was it moved or changed meanwhile?"
+        )
+
+    def _located(self, ordinals: Sequence[int]) -> list[Origin]:
         origins: list[Origin] = []
-        if not ordinals:
-            return origins
         found = self._found
         record, line, row = 0, found.start_line, found.start_row
         counted = found.dialect.newline in ("\n", "\r")
@@ -119,12 +133,12 @@ class CsvScan:
             try:
                 with open(handle, "wb") as out:  # noqa: PTH123 - a descriptor has no path to open
                     to_utf8(self._given.path, self._found.encoding, out, same_ends=self._found.same_ends)
-            except OSError as e:
-                raise SourceError(
-                    f"{self._given.name}: no temporary copy could be written: {e.strerror}",
-                    hint="Make room in the folder for temporary files, or save the file as UTF-8.",
-                ) from e
-            finally:
-                if sys.exc_info()[0] is not None:
-                    self.close()
+            except BaseException as e:
+                self.close()
+                if isinstance(e, OSError):
+                    raise SourceError(
+                        f"{self._given.name}: no temporary copy could be written: {e.strerror}",
+                        hint="Make room in the folder for temporary files, or save the file as UTF-8.",
+                    ) from e
+                raise
         return self._text

@@ -169,8 +169,11 @@ def _point(before: str, c: str, after: str) -> float:
     kind = unicodedata.category(c)
     inside = before.isalpha() and after.isalpha()
     if kind[0] == "L":
-        if "\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3":
+        if _hangul(c):
             return 1.0
+        if "\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff":
+            # Chinese read as Korean is such a mixture.
+            return -1.0 if _hangul(before) or _hangul(after) else 1.0
         if "\uff61" <= c <= "\uff9f":
             return 0.2
         script = unicodedata.name(c, "?").split()[0]
@@ -179,6 +182,8 @@ def _point(before: str, c: str, after: str) -> float:
             return -1.0
         if kind == "Lu" and before.islower():
             return -1.0
+        if script == "LATIN" and len(neighbours) == 2 and not (before.isascii() or after.isascii()):
+            return -0.5
         common = c in "àâäáãåæçèéêëìíîïñòóôöõøœßùúûüýÿÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØŒÙÚÛÜÝ" or script == "CYRILLIC"
         return (1.0 if common else 0.6) - (0.0 if neighbours else 0.3)
     if kind in ("Cc", "Cn", "Co") or c == "\ufffd":
@@ -188,6 +193,10 @@ def _point(before: str, c: str, after: str) -> float:
     if c in "€£–—‘’“”…•«»§\u00a0":
         return 0.8 if not inside or c == "’" else -0.5
     return -0.5 if inside else 0.2
+
+
+def _hangul(c: str) -> bool:
+    return "\uac00" <= c <= "\ud7a3"
 
 
 def decode(head: bytes, encoding: Encoding) -> str:

@@ -16,6 +16,7 @@ from .dialect import Dialect
 BLOCK = 1 << 20
 SURROGATE = re.compile("[\ud800-\udfff]")
 _HEAD = 200
+_REOPENED = 5
 
 Cell = str | None
 
@@ -373,9 +374,11 @@ class Splitter:
         cells: list[Cell] = list(row)
         parts = [raw[i][row.at :]]
         size = len(raw[i])
+        # Lines that each close one quote and open the next would otherwise be read again from every one of them.
+        most = len(row) + _REOPENED if self._width is None else min(self._width, len(row) + 40 * _REOPENED)
         for k in range(i + 1, len(lines)):
             size += len(raw[k]) + 1
-            if size > self.longest or (self._width is not None and len(cells) >= self._width):
+            if size > self.longest or len(cells) >= most:
                 return -1, ()
             body = self._body(raw[k], 0)
             stop = body.end() if body is not None else 0

@@ -17,6 +17,7 @@ from headgate.sql import MISSING, STAGE, Refused, Target
 from .catalog import Relation
 from .connection import PostgresSession, identifier
 from .dialect import PostgresDialect
+from .encode import direct
 from .ways import ByStage
 
 _DELETED = "pg_temp._hg_deleted"
@@ -34,10 +35,8 @@ class Deleting(ByStage):
     @staticmethod
     def fits(spec: WriteSpec, relation: Relation, target: Target) -> bool:
         """Whether every staged key names one row at most, and no trigger can keep a row from being deleted unseen."""
-        keys = [spec.field(k).type == target.columns[k].type for k in spec.key]
-        return (
-            spec.operation is Operation.DELETE and not spec.planned and target.unique and relation.simple and all(keys)
-        )
+        plain = all(direct(spec.field(k).type, target.columns[k].type) is not None for k in spec.key)
+        return spec.operation is Operation.DELETE and not spec.planned and target.unique and relation.simple and plain
 
     def _decide(self, *, deletions: bool) -> Matched:
         self._session.run(
