@@ -105,9 +105,13 @@ def _in_shell(text: str, folder: Path, environment: dict[str, str]) -> tuple[int
 def _in_process(text: str, folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
     """The same without a second of starting Python for each of the pages' many commands."""
     out, err = io.StringIO(), io.StringIO()
-    with mock.patch.dict(os.environ, environment, clear=True), contextlib.chdir(folder):
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run([os.path.expandvars(word) for word in shlex.split(text)[1:]])
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = run([os.path.expandvars(word) for word in shlex.split(text)[1:]])
     return code, out.getvalue(), err.getvalue()
 
 

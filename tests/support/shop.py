@@ -53,7 +53,8 @@ class Shop:
 
     def sql(self, text: str, values: Sequence[object] = ()) -> Rows:
         """Executes a statement and commits; its rows if it has some."""
-        cursor = self.connection.execute(text if self.kind == "sqlite" else text.replace("?", "%s"), tuple(values))
+        text = text if self.kind == "sqlite" else text.replace("?", "%s")
+        cursor = self.connection.execute(text, tuple(values)) if values else self.connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 
     def table(self, name: str, columns: str, there: Sequence[Sequence[object]] = ()) -> None:

@@ -138,10 +138,15 @@ class Project:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Where runs are kept: `.headgate/` of the project, or the user's own outside of one (HEADGATE_HOME)."""
+        """Where runs are kept: `.headgate/` of the project, or the user's own outside of one (HEADGATE_HOME).
+
+        Runs whose process died are closed as failed when it is opened.
+        """
         from headgate.ledger import open_ledger
 
-        return open_ledger(self.state / "ledger.db")
+        ledger = open_ledger(self.state / "ledger.db")
+        ledger.recover()
+        return ledger
 
     @property
     def state(self) -> Path:

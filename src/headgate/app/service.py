@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from headgate.engine.limits import kept
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
@@ -88,7 +89,6 @@ def _execute(
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
-    project.ledger.recover()
     run = project.ledger.begin(run)
 
     def execute() -> None:
@@ -97,7 +97,7 @@ def _execute(
             run.warnings = list(prepared.warnings)
             work(Runner(prepared, project.ledger, run, observe), prepared, run)
 
-    return finishing(project.ledger, run, execute)
+    return finishing(project.ledger, run, execute, kept(definition.spec))
 
 
 def run_saved_plan(project: Project, plan_id: int, into: str | None = None, observe: Observe = ignore) -> Run:

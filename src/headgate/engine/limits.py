@@ -15,6 +15,11 @@ def allowed(limit: int | str, total: int) -> int:
     return limit
 
 
+def kept(spec: ImportSpec) -> str:
+    """What is at the destination after a run that did not come to its end, for people."""
+    return "nothing was kept" if spec.commit == "run" else "the batches committed before are kept"
+
+
 def check_rejects(spec: ImportSpec, account: Account, *, finished: bool) -> None:
     """Stop when there are more rejects than the definition bears.
 
@@ -29,7 +34,7 @@ def check_rejects(spec: ImportSpec, account: Account, *, finished: bool) -> None
         return
     if account.rejects > allowed(limit, account.read):
         raise LimitExceeded(
-            f"{account.rejects:,} of {account.read:,} records were refused, more than rejects.limit: {limit}; nothing was kept",
+            f"{account.rejects:,} of {account.read:,} records were refused, more than rejects.limit: {limit}; {kept(spec)}",
             hint="Look at the rejects, mend the source or the definition, or raise the limit.",
         )
 

@@ -22,7 +22,8 @@ from headgate.model.types import FieldType
 from headgate.model.write import ACTION, NUMBER, OLD, Operation, Refusal, WriteField, WriteSpec
 from headgate.spi.destination import Destination
 
-from .runner import Observe, Progress, aborting
+from .interrupts import uninterrupted
+from .runner import Observe, Progress, aborting, set_done
 
 _SAVED = b"headgate.plan"
 
@@ -137,7 +138,9 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
             ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec, plan.partitions))
         run.account.check("The run")
         observe(Progress("committing", rows, run.account.rejects))
-        writer.commit()
+        with uninterrupted():
+            writer.commit()
+            set_done(run)
 
 
 def _settled(planned: Account) -> Account:

@@ -23,6 +23,7 @@ from headgate.spi.destination import Writer
 from headgate.spi.source import Scan
 
 from .ahead import ahead
+from .interrupts import breaking_off, uninterrupted
 from .limits import check_mirror, check_rejects
 from .prepare import Prepared
 from .refused import InvalidRecords, late
@@ -116,7 +117,10 @@ class Runner:
         self._check_rejects()
         self._account.check("The run")
         self._tell("committing")
-        writer.commit()
+        with uninterrupted():
+            writer.commit()
+            if not self._prepared.write.batched:
+                set_done(self._run)
 
     def _check_rejects(self) -> None:
         check_rejects(self._prepared.spec, self._account, finished=True)
@@ -125,9 +129,10 @@ class Runner:
         self._tell("matching")
         deletions = True
         if self._prepared.spec.operation is Operation.MIRROR:
-            if self._account.read == 0:
+            if self._account.read == self._account.outcomes[Outcome.SKIPPED]:
+                left = " that the filter lets through" if self._account.read else ""
                 raise LimitExceeded(
-                    "the source has no records, and mirror does not take that for an order to delete everything",
+                    f"the source has no records{left}, and mirror does not take that for an order to delete everything",
                     hint="Check the source. To empty the table, do it at the destination.",
                 )
             if refused := self._account.rejects:
@@ -212,33 +217,45 @@ class Runner:
 
 @contextmanager
 def aborting(writer: Writer) -> Iterator[Writer]:
-    """The writer; on leaving, what was not committed is forgotten."""
+    """The writer; on leaving, what was not committed is forgotten. Ctrl-C breaks off what it is busy with."""
     try:
-        yield writer
+        with breaking_off(writer.cancel):
+            yield writer
     finally:
-        writer.abort()
+        with uninterrupted():
+            writer.abort()
 
 
-def finishing(ledger: Ledger, run: Run, work: Callable[[], None]) -> Run:
+def set_done(run: Run) -> None:
+    """Mark what was committed as done: a Ctrl-C from here on comes too late."""
+    run.status = Status.PARTIAL if run.account.rejects else Status.SUCCEEDED
+
+
+def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "nothing was kept") -> Run:
     """Do the work and close the run in the ledger, however it ends.
+
+    Args:
+        kept: what is at the destination when the work does not come to its end, for people.
 
     Raises:
         HeadgateError: what stopped it; the run is then failed (or cancelled) in the ledger.
     """
     try:
         work()
-    except KeyboardInterrupt:
-        run.status, run.error = Status.CANCELLED, "cancelled by hand; nothing was kept"
-        raise Cancelled(f"run {run.id} was cancelled; nothing was kept") from None
+        set_done(run)
+    except (KeyboardInterrupt, Cancelled):
+        if run.status is Status.RUNNING:
+            run.status, run.error = Status.CANCELLED, f"cancelled by hand; {kept}"
+            raise Cancelled(f"{run.kind} {run.id} was cancelled; {kept}") from None
+        raise Cancelled(f"stopped; {run.kind} {run.id} was done already, and what it did is kept") from None
     except HeadgateError as e:
         run.status, run.error = Status.FAILED, str(e)
         raise
     except BaseException as e:
         run.status, run.error = Status.FAILED, f"a fault of Headgate's own: {type(e).__name__}: {e}"
         raise
-    else:
-        run.status = Status.PARTIAL if run.account.rejects else Status.SUCCEEDED
     finally:
         run.finished = datetime.now(UTC)
-        ledger.finish(run)
+        with uninterrupted():
+            ledger.finish(run)
     return run

@@ -74,7 +74,9 @@ class FastReader:
                     self.at = end
                     yield self._without_nulls(given)
                 file.seek(self.at)
-                self.done = self.at >= size or not file.read(_BUFFER).strip(b"\r\n")
+                # Blank lines may be left; anything else was lost in silence, and is read again.
+                blank = not file.read(_BUFFER).replace(b"\r\n", b"").strip(b"\n")
+                self.done = self.at >= size or (blank and not file.read(1))
         except (duckdb.Error, pa.ArrowException, OSError):
             # The text is not as the dialect says, or a record is too long: the tolerant reading tells which.
             return
