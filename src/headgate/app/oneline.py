@@ -108,4 +108,6 @@ def _set(data: dict[str, Any], setting: str) -> None:
         data = data.setdefault(part, {})
         if not isinstance(data, dict):
             raise DefinitionError(f"--set {path}: {part} holds no keys")
-    data[last] = yaml_file.read_text(text, f"--set {path}")
+    # A single sign is itself (`source.delimiter=|`), whatever it means in YAML.
+    alone = len(text.strip()) <= 1 and not text.isdigit()
+    data[last] = text if alone and text else yaml_file.read_text(text, f"--set {path}")

@@ -1,6 +1,7 @@
 """References to secrets and settings in connections: `${env:NAME}`, `${env:NAME:-default}`, `${file:path}`.
 
 They are resolved when a connection is used, never when a definition is read, so that checking a definition needs no secrets.
+A secret is kept as it is, also in the user and password of a URL: signs that mean something there need not be written as %40.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from headgate.model.errors import UsageError
 
 _REFERENCE = re.compile(r"\$\{(\w+):([^}]*)\}")
-_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]*@")
+# Up to the last @, as a password may hold one.
+_PASSWORD = re.compile(r"(://[^/@:\s]*:)\S*@")
+# What stands before the host of a URL; the name of a reference may hold any sign.
+_LOGIN = re.compile(r"[\w+.-]+://((?:\$\{[^}]*\}|[^@/?#])*)@")
 _QUERY_SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
@@ -33,7 +38,14 @@ def resolve(value: Any, base: Path, what: str) -> Any:
         return [resolve(v, base, what) for v in value]
     if not isinstance(value, str):
         return value
-    return _REFERENCE.sub(lambda m: _one(m[1], m[2], base, what), value)
+    login = _LOGIN.match(value)
+    start, end = login.span(1) if login else (0, 0)
+
+    def replaced(m: re.Match[str]) -> str:
+        found = _one(m[1], m[2], base, what)
+        return quote(found, safe="") if start <= m.start() < end else found
+
+    return _REFERENCE.sub(replaced, value)
 
 
 def _one(kind: str, name: str, base: Path, what: str) -> str:

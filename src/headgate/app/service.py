@@ -63,9 +63,7 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
         path = project.ledger.changes_path(run.id)
         file = str(definition.file or "")
         base, settings = str(definition.base), definition.settings
-        runner.plan(
-            lambda changes, stops: save_plan(path, Saved(prepared.write, base, file, settings, stops), changes)
-        )
+        runner.plan(lambda changes, stops: save_plan(path, Saved(prepared.write, base, file, settings, stops), changes))
 
     return _execute(project, definition, Kind.PLAN, observe, plan)
 

@@ -132,8 +132,10 @@ def parse(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as e:
+        # An unknown key first: it tells why another is missing.
         errors = sorted(
-            e.errors(include_url=False), key=lambda x: document.places.get(_in_file(document, x["loc"]), (0, 0))
+            e.errors(include_url=False),
+            key=lambda x: (x["type"] != "extra_forbidden", document.places.get(_in_file(document, x["loc"]), (0, 0))),
         )
         raise _mistake(document, model, dict(errors[0])) from None
 
@@ -141,9 +143,10 @@ def parse(document: Document, model: type[M]) -> M:
 def _in_file(document: Document, loc: tuple[str | int, ...]) -> Path_:
     """The part of pydantic's location that is a path of the file (unions and validators add names of their own)."""
     path: Path_ = ()
+    at = document.data
     for part in loc:
-        if (*path, part) in document.places:
-            path = (*path, part)
+        if (isinstance(at, dict) and part in at) or (isinstance(at, list) and isinstance(part, int) and part < len(at)):
+            path, at = (*path, part), at[part]
     return path
 
 

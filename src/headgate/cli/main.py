@@ -6,7 +6,6 @@ Exit codes: 0 all well; 1 failed; 2 wrong use or wrong definition; 3 done, with 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import sys
@@ -114,10 +113,9 @@ def run(argv: list[str]) -> int:
 def _failed(error: HeadgateError, as_json: bool, code: int | None = None) -> int:
     code = error.exit_code if code is None else code
     if as_json:
-        data = {
-            "error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "exit_code": code}
-        }
-        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        from .output import error_json, print_json
+
+        print_json(error_json(error, code))
     else:
         sys.stderr.write(f"headgate: {error}\n")
     return code

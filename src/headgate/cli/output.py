@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headgate.engine.runner import Progress
+    from headgate.model.errors import HeadgateError
 
 PLAIN_EVERY = 5.0  # seconds between lines of progress where there is no terminal
 
@@ -31,6 +32,12 @@ def console() -> Console:
 def print_json(data: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def error_json(error: HeadgateError, code: int) -> dict[str, Any]:
+    """An error as JSON shows it."""
+    told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "exit_code": code}
+    return {"error": told}
 
 
 class Watcher:

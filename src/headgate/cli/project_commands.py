@@ -241,14 +241,16 @@ def _show_records(result: dict[str, Any], out: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from headgate.report.words import shown
+
     table = Table(show_edge=False, pad_edge=False)
-    shown = result["columns"][:8]
-    for column in shown:
-        table.add_column(Text(column), overflow="ellipsis", no_wrap=True, max_width=24)
+    columns = result["columns"][:8]
+    for column in columns:
+        table.add_column(Text(shown(column)), overflow="ellipsis", no_wrap=True, max_width=24)
     for row in result["first_records"]:
-        table.add_row(*(Text("" if row[c] is None else str(row[c])) for c in shown))
+        table.add_row(*(Text("" if row[c] is None else shown(str(row[c]))) for c in columns))
     out.print(table)
-    if more := len(result["columns"]) - len(shown):
+    if more := len(result["columns"]) - len(columns):
         out.print(f"  and {more} more columns: {', '.join(result['columns'][8:])}", markup=False)
 
 
@@ -352,6 +354,7 @@ def _state(project: Project, name: str) -> str:
 
 @click.command()
 @click.option("--project", "for_project", is_flag=True, help="The schema of headgate.yaml instead of an import's.")
+@click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: a schema is JSON.")
 def schema(for_project: bool) -> None:
     """Print the JSON Schema of definitions, for editors.
 

@@ -9,7 +9,7 @@ import click
 
 from headgate.model.errors import HeadgateError, UsageError
 
-from .output import console, json_option, print_json, watching
+from .output import console, error_json, json_option, print_json, watching
 
 if TYPE_CHECKING:
     from headgate.app.project import Project
@@ -145,10 +145,11 @@ def _each(
     for name in names:
         try:
             run = one(name)
-        except HeadgateError:
-            if as_json and shown:
-                print_json(shown)
-            raise
+        except HeadgateError as e:
+            if not (as_json and shown):
+                raise
+            print_json([*shown, error_json(e, e.exit_code)])
+            return e.exit_code
         worst = max(worst, code(run))
         shown.append(show(run))
     if as_json:

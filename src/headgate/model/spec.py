@@ -134,7 +134,7 @@ class FieldSpec(Strict):
         description="Write it always, only to created records, only to updated ones, or only when the source has a value.",
     )
 
-    @field_validator("transform", mode="before")
+    @field_validator("transform", mode="before", json_schema_input_type=Transform | list[Transform])
     @classmethod
     def _listed(cls, value: object) -> object:
         return [value] if isinstance(value, str | dict) else value
@@ -260,17 +260,17 @@ class ImportSpec(Strict):
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )
 
-    @field_validator("source", mode="before")
+    @field_validator("source", mode="before", json_schema_input_type=str | SourceSpec)
     @classmethod
     def _path_only(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
 
-    @field_validator("key", mode="before")
+    @field_validator("key", mode="before", json_schema_input_type=str | list[str])
     @classmethod
     def _key(cls, value: object) -> object:
         return _one_or_many(value)
 
-    @field_validator("fields", mode="before")
+    @field_validator("fields", mode="before", json_schema_input_type=dict[str, str | FieldSpec | None])
     @classmethod
     def _columns_only(cls, value: object) -> object:
         if isinstance(value, dict):
@@ -316,7 +316,7 @@ class ProjectSpec(Strict):
     name: str = Field("", description="Name of the project; the folder's by default.")
     connections: dict[str, ConnectionSpec] = Field({}, description="Connections by name; a bare text is the URL.")
 
-    @field_validator("connections", mode="before")
+    @field_validator("connections", mode="before", json_schema_input_type=dict[str, str | ConnectionSpec])
     @classmethod
     def _url_only(cls, value: object) -> object:
         if isinstance(value, dict):

@@ -156,6 +156,9 @@ class Statements:
     def create_decided(self) -> str:
         """Decide what becomes of every staged record: `DECIDED` has ``_n``, where the record was found, the decision
         ``_o`` and the fields' new values in the types of their columns.
+
+        It is in the order of the key, so that applying it walks the table and its index from end to end instead of
+        jumping about in them.
         """
         spec = self._spec
         carried = self._keys if self._only_keys() else spec.fields
@@ -168,7 +171,8 @@ class Statements:
         items += [f"{self._new(f)} as f{self._index[f.name]}" for f in carried]
         source = f"{self._d.temp(STAGE)} s"
         if self._joins():
-            source += f" left join {self._t.name} t on {self._on_key()}"
+            keys = ", ".join(f"s.f{self._index[k.name]}" for k in self._keys)
+            source += f" left join {self._t.name} t on {self._on_key()} order by {keys}"
         return self._d.create_temp_as(DECIDED, f"select {', '.join(items)} from {source}")
 
     def _only_keys(self) -> bool:
@@ -353,7 +357,10 @@ class Statements:
         created = [f for f in written if f.when != "updated"]
         names = ", ".join(self._d.quote(f.name) for f in created)
         values = ", ".join(f"s.f{self._index[f.name]}" for f in created)
-        return f"insert into {self._t.name} ({names}) {self._d.overriding} select {values} from {source} s where {where} order by s._n"
+        # Numbers that the destination gives are given in the order of the source.
+        left_out = self._t.columns.keys() - {f.name for f in created}
+        order = " order by s._n" if not self._joins() or any(self._t.columns[c].default for c in left_out) else ""
+        return f"insert into {self._t.name} ({names}) {self._d.overriding} select {values} from {source} s where {where}{order}"
 
     # Changes
 

@@ -18,12 +18,13 @@ from .errors import explain, refusal
 
 _OPTIONS = ("type", "url", "password", "connect_timeout", "lock_timeout")
 
-# What every transaction relies on: text that looks the same on every server, and room for its hash tables. A source may be
-# slow, so the server must not lose patience with an idle transaction.
+# What every transaction relies on: text that looks the same on every server, and room for its hash tables and temporary
+# tables. A source may be slow, so the server must not lose patience with an idle transaction.
 _SETTINGS = """
 set local timezone = 'UTC'; set local datestyle = 'ISO'; set local intervalstyle = 'postgres'; set local bytea_output = 'hex';
 set local extra_float_digits = 1; set local standard_conforming_strings = on; set local client_min_messages = warning;
 set local idle_in_transaction_session_timeout = 0; set local synchronize_seqscans = off; set local jit = off;
+set temp_buffers = '128MB';
 select set_config(name, '128MB', true) from pg_settings
  where name in ('work_mem', 'maintenance_work_mem') and setting::bigint < 131072
 """
