@@ -103,6 +103,8 @@ def run(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception:  # noqa: BLE001 - the one exit: a fault of our own is shown whole, as such
+        import traceback
+
         traceback.print_exc()
         return _failed(
             HeadgateError("this is a fault of Headgate's own", hint="Please report it with the lines above."), as_json

@@ -16,6 +16,7 @@ from .lines import Splitter, in_order
 
 SAMPLE = 256 << 10
 _PROBE = 32 << 10
+_LINES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def look(given: Input) -> Found:
         raise SourceError(f"{given.name} has only blank lines", hint="Check that it is the right file.")
     guessed = guess.guess(text, options.delimiter, options.quote, options.escape)
     dialect = guessed.dialect
-    text = _whole_lines(text, dialect.newline, whole)
+    text = _first_lines(_whole_lines(text, dialect.newline, whole), dialect.newline)
     rows, starts = _rows(text, dialect)
     found = layout.find(rows, options, given.name)
     before = text[: starts[rows[found.first].line]] if found.first < len(rows) else text
@@ -126,6 +127,12 @@ def _whole_lines(text: str, newline: str, whole: bool) -> str:
         return text
     cut = text.rfind(newline)
     return text[: cut + len(newline)] if cut >= 0 else text
+
+
+def _first_lines(text: str, newline: str) -> str:
+    """As many lines as are worth splitting to see how a file is laid out."""
+    rest = text.split(newline, _LINES)[_LINES:]
+    return text[: -len(rest[0])] if rest and rest[0] else text
 
 
 def _rows(text: str, dialect: Dialect) -> tuple[list[layout.Row], list[int]]:

@@ -298,6 +298,8 @@ class Splitter:
         quote, delimiter, width = self._quote, self._delimiter, self._width
         if width is None:
             odd = list(range(len(lines)))
+        elif width == 1 and not any(sign and sign in "\n".join(lines) for sign in (quote, delimiter)):
+            odd = []
         elif quote:
             odd = [i for i, x in enumerate(lines) if quote in x or x.count(delimiter) != width - 1]
         else:
