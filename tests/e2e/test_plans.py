@@ -13,7 +13,12 @@ THERE = [(1, "lamp", 5), (2, "desk", None), (3, "shelf", 0)]
 DATA = "id,name,qty\n1,lamp,6\n2,desk,\n4,chair,2\n4,stool,1\n5,rug,many\n,none,1\n"
 
 
-@pytest.mark.parametrize("operation", ["insert", "update", "upsert", "delete", "mirror", "append"])
+@pytest.mark.parametrize(
+    ("shop", "operation"),
+    [("sqlite", o) for o in ("insert", "update", "upsert", "delete", "mirror", "append")]
+    + [("postgres", o) for o in ("upsert", "mirror", "append")],
+    indirect=["shop"],
+)
 def test_a_plan_that_is_run_does_what_a_plain_run_does(
     operation: str, shop: Shop, define: Define, headgate: Headgate
 ) -> None:

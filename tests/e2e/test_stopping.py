@@ -114,7 +114,7 @@ def test_a_session_the_server_ends_is_an_error_and_leaves_nothing(
 def test_a_database_that_a_stopped_run_was_making_is_not_left_half_made(
     signal_: signal.Signals, define: Define, start: Start, headgate: Headgate, folder: Path, rows: Callable[[str], Rows]
 ) -> None:
-    count, file = 200_000, folder / "shop.db"
+    count, file = 100_000, folder / "shop.db"
     data = "id,name,qty\n" + "".join(f"{n},name of {n},{n}\n" for n in range(count))
     define("sqlite:///shop.db", data, destination={"connection": "shop", "table": "item", "create": True})
     process = start("run", "items")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def _document(project: Project, name: str) -> yaml_file.Document:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return yaml_file.read(path)
-    if path.exists() or "*" in name or name == "-":
+    # Not Path.exists: it raises for names that no file can have.
+    if os.path.exists(name) or "*" in name or name == "-":  # noqa: PTH110
         raise UsageError(
             f"where shall {name} go?", hint=f"headgate run {name} --into sqlite:///shop.db#table --key FIELD"
         )
@@ -102,6 +104,8 @@ def _set(data: dict[str, Any], setting: str) -> None:
     if not equals:
         raise UsageError(f"--set {setting}: write KEY=VALUE")
     *parents, last = path.split(".")
+    if not isinstance(data, dict):
+        raise DefinitionError(f"--set {path}: the definition holds no keys")
     for part in parents:
         if isinstance(data.get(part), str):
             data[part] = {"path" if part == "source" else "from": data[part]}

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from headgate.model.errors import DefinitionError, UsageError
 from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
@@ -127,7 +126,10 @@ class Project:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
         options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
-        scheme = urlsplit(str(options["url"])).scheme
+        scheme, there, _ = str(options["url"]).partition("://")
+        if not there:
+            known = ", ".join(registry.names(registry.DESTINATIONS))
+            raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
         factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
         return factory(options, base if "://" in name else self.folder)
 

@@ -145,8 +145,9 @@ def _in_file(document: Document, loc: tuple[str | int, ...]) -> Path_:
     path: Path_ = ()
     at = document.data
     for part in loc:
-        if (isinstance(at, dict) and part in at) or (isinstance(at, list) and isinstance(part, int) and part < len(at)):
-            path, at = (*path, part), at[part]
+        inside = dict(enumerate(at)) if isinstance(at, list) else at
+        if isinstance(inside, dict) and part in inside:
+            path, at = (*path, part), inside[part]
     return path
 
 

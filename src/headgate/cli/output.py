@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +59,9 @@ class Watcher:
 
     def __call__(self, progress: Progress) -> None:
         """Take note of progress."""
+        if progress.phase == "matching":
+            # While the destination works there is time to import what shows the end.
+            threading.Thread(target=importlib.import_module, args=("headgate.report.page",), daemon=True).start()
         if self._live is not None:
             self._live.update(self._line(progress))
         elif not self._quiet and time.monotonic() - self._said > PLAIN_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -91,15 +91,17 @@ def prepare(
     """
     table = _inspect(spec, destination)
     partitions = source.partitions()
-    first = source.open(partitions[0])
-    fields = plan_fields(spec, first.schema.names, table)
-    inferred = infer(fields, source, partitions) if table is None else {}
-    types = effective_types(fields, table, inferred)
-    lookups = {name: _lookup(one, open_lookup) for name, one in spec.lookups.items()}
-    program = compile_program(spec, fields, types, first.schema, lookups, started)
-    write = _write_spec(spec, program, fields, table)
-    changes = [destination.propose(wanted(write, fields))] if table is None else []
-    _check_table(write, table)
+    with ExitStack() as opened:
+        first = opened.enter_context(closing(source.open(partitions[0])))
+        fields = plan_fields(spec, first.schema.names, table)
+        inferred = infer(fields, source, partitions) if table is None else {}
+        types = effective_types(fields, table, inferred)
+        lookups = {name: _lookup(one, open_lookup) for name, one in spec.lookups.items()}
+        program = opened.enter_context(closing(compile_program(spec, fields, types, first.schema, lookups, started)))
+        write = _write_spec(spec, program, fields, table)
+        changes = [destination.propose(wanted(write, fields))] if table is None else []
+        _check_table(write, table)
+        opened.pop_all()  # from here on `Prepared.close` closes them
     return Prepared(
         spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, types,
         programs={first.schema: program},
@@ -174,20 +176,19 @@ def _lookup(lookup: LookupSpec, open_lookup: OpenLookup) -> pa.Table:
     pieces: list[pa.Table] = []
     try:
         for partition in source.partitions():
-            scan = source.open(partition)
-            missing = [c for c in (match, take) if c not in scan.schema.names]
-            if missing:
-                there = ", ".join(scan.schema.names)
-                raise DefinitionError(
-                    f"lookup {lookup.path}: there is no column {missing[0]!r}", hint=f"There are: {there}."
-                )
-            pieces += [
-                pa.Table.from_batches([b.records])
-                .select([match, take])
-                .cast(pa.schema([(match, pa.string()), (take, pa.string())]))
-                for b in scan.batches()
-            ]
-            scan.close()
+            with closing(source.open(partition)) as scan:
+                missing = [c for c in (match, take) if c not in scan.schema.names]
+                if missing:
+                    there = ", ".join(scan.schema.names)
+                    raise DefinitionError(
+                        f"lookup {lookup.path}: there is no column {missing[0]!r}", hint=f"There are: {there}."
+                    )
+                pieces += [
+                    pa.Table.from_batches([b.records])
+                    .select([match, take])
+                    .cast(pa.schema([(match, pa.string()), (take, pa.string())]))
+                    for b in scan.batches()
+                ]
     finally:
         source.close()
     if not pieces:

@@ -103,11 +103,13 @@ class Runner:
         save(writer.changes(), stops)
 
     def _execute(self, writer: Writer) -> None:
+        pending = True  # without any record too: the table may have to be made
         for mapped in self._mapped():
             writer.write(mapped.accepted)
-            if self._prepared.write.batched:
+            pending = not self._prepared.write.batched
+            if not pending:
                 self._finish(writer, self._match(writer))
-        if not self._prepared.write.batched:
+        if pending:
             self._finish(writer, self._match(writer))
 
     def _finish(self, writer: Writer, matched: Matched) -> None:

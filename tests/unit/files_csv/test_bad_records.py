@@ -163,8 +163,7 @@ def test_a_file_that_goes_away(read: Read, tmp_path: Path) -> None:
     (tmp_path / "a.csv").unlink()
     with pytest.raises(SourceError, match="cannot be read on"):
         list(got.scan.batches())
-    with pytest.raises(SourceError, match="cannot be read on"):
-        got.scan.locate([0])
+    assert [o.line for o in got.scan.locate([0])] == [2], "what was read before is known"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\r\n  \r\n", b"\xef\xbb\xbf"])
@@ -181,3 +180,9 @@ def test_a_header_row_that_is_not_there(read: Read) -> None:
 def test_an_encoding_that_does_not_exist(read: Read) -> None:
     with pytest.raises(SourceError, match="no encoding 'utf-9'"):
         read("a,b\n1,2\n", encoding="utf-9")
+
+
+def test_a_blank_line_does_not_shift_what_follows(read: Read) -> None:
+    got = read('x,y,z\n\n,,"\n"\n')
+    assert got.rows == [(None, None, "\n")]
+    assert got.faults == []

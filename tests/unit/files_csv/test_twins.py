@@ -9,11 +9,14 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.connectors.files.base import Input
 from headgate.connectors.files.csv_fast import FastReader
+from headgate.connectors.files.csv_scan import open_csv
 from headgate.connectors.files.csv_tolerant import TolerantReader
 from headgate.connectors.files.dialect import Dialect
 from headgate.connectors.files.lines import Splitter, places, stretches
 from headgate.model.record import Batch
+from headgate.model.spec import SourceSpec
 
 PLAIN = st.text(st.sampled_from("ab é9\\'"), min_size=1, max_size=5)
 QUOTED = st.text(st.sampled_from('ab",\n é'), max_size=6).map(lambda t: '"' + t.replace('"', '""') + '"')
@@ -70,6 +73,24 @@ def test_whatever_the_fast_reading_vouches_for_the_tolerant_one_reads_too(text: 
             slow = _slow(path, 0, [])
             assert [b for s in slow for b in s.faults] == []
             assert [r for s in slow for r in s.records.to_pylist()] == [r for b in fast for r in b.to_pylist()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.tuples(VALUE, VALUE, VALUE).map(",".join), NASTY.filter(lambda t: "\0" not in t)), max_size=8
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_places_noted_while_reading_are_those_found_by_going_through(rows: list[str], line_end: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, "x,y,z" + line_end + "".join(row + line_end for row in rows))
+        options = SourceSpec(path=str(path), header=1, delimiter=",", quote='"', encoding="utf-8")
+        read, fresh = (open_csv(Input("a.csv", path, options)) for _ in range(2))
+        count = sum(len(batch) for batch in read.batches())
+        assert read.locate(range(count)) == fresh.locate(range(count))
+        read.close()
+        fresh.close()
 
 
 @settings(max_examples=150, deadline=None)

@@ -8,7 +8,11 @@ batch that does not balance is not given on, and somebody slower reads from ther
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,14 +34,22 @@ class FastReader:
 
     Attributes:
         at: the byte behind the last record that was given on.
+        count: records given on.
         done: the file is read to its end.
     """
 
     def __init__(self, path: Path, dialect: Dialect, schema: pa.Schema, nulls: Sequence[str], longest: int) -> None:
         self._path, self._dialect, self._schema = path, dialect, schema
         self._nulls, self._longest = list(nulls), min(longest, _LONGEST)
-        self.at = 0
+        self.at = self.count = 0
         self.done = False
+        # Of records that go over several lines: their number, and how many lines more than one they and those before have.
+        self._long, self._more = array("q"), array("q")
+
+    def line(self, record: int) -> int:
+        """The line on which a record given on begins, counted from 0 at the first one's; that behind the last, too."""
+        before = bisect_left(self._long, record)
+        return record + (self._more[before - 1] if before else 0)
 
     @staticmethod
     def takes(path: Path, dialect: Dialect, width: int) -> bool:
@@ -61,7 +73,8 @@ class FastReader:
         """
         import duckdb
 
-        self.at, self.done = start, False
+        self.at, self.count, self.done = start, 0, False
+        del self._long[:], self._more[:]
         connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY, "temp_directory": ""})
         try:
             with self._path.open("rb") as file:
@@ -72,6 +85,8 @@ class FastReader:
                     if end is None:
                         return
                     self.at = end
+                    self._note_lines(given)
+                    self.count += given.num_rows
                     yield self._without_nulls(given)
                 file.seek(self.at)
                 # Blank lines may be left; anything else was lost in silence, and is read again.
@@ -102,8 +117,11 @@ class FastReader:
         length = batch.num_rows * (ends + len(self._dialect.delimiter.encode()) * (batch.num_columns - 1))
         values = [_data(column) for column in batch.columns]
         length += sum(map(len, values))
-        # Line ends of two bytes might be one somewhere, and make up for something that is lost elsewhere.
-        returns = -sum(v.count(b"\r") for v in values) if ends == 2 else 0
+        # A line end of another length than the others, or a blank line, which the parser passes over, might make up for
+        # something that is lost elsewhere.
+        returns = -sum(v.count(b"\r") for v in values)
+        lines = -sum(v.count(b"\n") for v in values)
+        quotes = 0
         if quote:
             length -= sum(v.count(quote) for v in values)
         end, todo = self.at, length
@@ -112,16 +130,31 @@ class FastReader:
             piece = file.read(todo)
             end += todo
             todo = piece.count(quote) if quote else 0
-            returns += piece.count(b"\r") if ends == 2 else 0
-        if self._nulls and quote and self._quoted_null(file, end):
+            quotes += todo
+            returns += piece.count(b"\r")
+            lines += piece.count(b"\n")
+        if quotes % 2 or (self._nulls and quote and self._quoted_null(file, end)):
+            return None
+        # The last record may do without its line end.
+        rows = batch.num_rows - (end == size + ends)
+        if lines != rows or returns != rows * (ends - 1) or end > size + (batch.num_rows - rows) * ends:
             return None
         if end > size:
-            # The last record may do without its line end.
-            return end if end == size + ends and returns == (batch.num_rows - 1) * (ends - 1) else None
-        if returns != batch.num_rows * (ends - 1):
-            return None
+            return end
         file.seek(end - ends)
         return end if file.read(ends) == line_end else None
+
+    def _note_lines(self, batch: pa.RecordBatch) -> None:
+        """Remember which records go over several lines, so that the lines of all of them are known."""
+        broken = [c for c in batch.columns if b"\n" in _data(c)]
+        if not broken:
+            return
+        counts = [pc.fill_null(pc.count_substring(c, "\n"), 0) for c in broken]
+        lines = reduce(pc.add, counts)
+        places = pc.indices_nonzero(lines)
+        total = self._more[-1] if self._more else 0
+        self._long.extend(self.count + place for place in places.to_pylist())
+        self._more.extend(islice(accumulate(lines.take(places).to_pylist(), initial=total), 1, None))
 
     def _quoted_null(self, file: BinaryIO, end: int) -> bool:
         """Whether a word that means no value stands in quotes somewhere, and so may be a value."""

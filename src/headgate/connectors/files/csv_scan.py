@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class CsvScan:
         self._given, self._found = given, found
         self._schema = pa.schema([pa.field(name, pa.string()) for name in found.columns])
         self._text: Path | None = None
+        self._fast: FastReader | None = None
         self._at = self._size = 0
 
     @property
@@ -62,7 +64,7 @@ class CsvScan:
         self._at, self._size, ordinal = 0, max(1, path.stat().st_size), 0
         start = found.start
         if FastReader.takes(path, found.dialect, len(self._schema)):
-            fast = FastReader(path, found.dialect, self._schema, options.nulls, options.max_record)
+            fast = self._fast = FastReader(path, found.dialect, self._schema, options.nulls, options.max_record)
             for records in fast.batches(start, found.start_line, found.line_end):
                 self._at = fast.at
                 yield Batch(records, range(ordinal, ordinal + records.num_rows))
@@ -82,7 +84,7 @@ class CsvScan:
         return Splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record)
 
     def locate(self, ordinals: Sequence[int]) -> list[Origin]:
-        """Row and line of records, by one pass up to the last of them."""
+        """Row and line of records. What was read at full speed costs nothing; else it is one pass up to the last of them."""
         try:
             return self._located(ordinals) if ordinals else []
         except OSError as e:
@@ -94,24 +96,32 @@ class CsvScan:
         )
 
     def _located(self, ordinals: Sequence[int]) -> list[Origin]:
+        """Those read at full speed by what was noted then, the others by going through the text from there on."""
+        found, fast = self._found, self._fast
+        start, record, line, row = found.start, 0, found.start_line, found.start_row
         origins: list[Origin] = []
-        found = self._found
-        record, line, row = 0, found.start_line, found.start_row
-        counted = found.dialect.newline in ("\n", "\r")
-        todo = 0
-        for stretch, _ in stretches(self._utf8(), found.start, found.dialect, self._splitter(), values=False):
+        if fast is not None and fast.count:
+            known = ordinals[: bisect_left(ordinals, fast.count)]
+            origins = [self._origin(line + fast.line(n), row + n) for n in known]
+            start, record, line, row = fast.at, fast.count, line + fast.line(fast.count), row + fast.count
+        todo = len(origins)
+        if todo == len(ordinals):
+            return origins
+        for stretch, _ in stretches(self._utf8(), start, found.dialect, self._splitter(), values=False):
             here = []
             while todo < len(ordinals) and ordinals[todo] < record + stretch.count:
                 here.append(ordinals[todo] - record)
                 todo += 1
-            for at_line, at_row in places(stretch, here):
-                origins.append(
-                    Origin(self._given.name, row=row + at_row + 1, line=line + at_line + 1 if counted else None)
-                )
+            origins += [self._origin(line + at_line, row + at_row) for at_line, at_row in places(stretch, here)]
             if todo == len(ordinals):
                 break
             record, line, row = record + stretch.count, line + stretch.lines, row + stretch.count + stretch.blanks
         return origins
+
+    def _origin(self, line: int, row: int) -> Origin:
+        """A place from a line and a row counted from 0. Where records do not end with lines there are none to tell."""
+        counted = self._found.dialect.newline in ("\n", "\r")
+        return Origin(self._given.name, row=row + 1, line=line + 1 if counted else None)
 
     def progress(self) -> float:
         """Share of the bytes read."""

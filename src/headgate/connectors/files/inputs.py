@@ -53,7 +53,7 @@ def find(paths: str | list[str], base: Path) -> list[tuple[str, Path]]:
     found: dict[Path, str] = {}
     for path in [paths] if isinstance(paths, str) else paths:
         full = base / Path(path).expanduser()
-        if full.exists() or not glob.has_magic(path):
+        if not glob.has_magic(path) or full.exists():
             _check(path, full)
             found.setdefault(full, path)
             continue
@@ -81,8 +81,10 @@ def _check(name: str, path: Path) -> None:
         raise SourceError(
             f"{name} may not be read: permission denied", hint="Give this user the right to read it."
         ) from None
-    except OSError as e:
-        raise SourceError(f"{name} cannot be opened: {e.strerror or e}", hint="Check the path.") from e
+    except (OSError, ValueError) as e:  # ValueError: a NUL in the name
+        raise SourceError(
+            f"{name} cannot be opened: {getattr(e, 'strerror', None) or e}", hint="Check the path."
+        ) from e
 
 
 def _near(path: Path) -> str:
