@@ -19,6 +19,7 @@ from headgate.model.write import Operation, WriteSpec
 from headgate.spi.destination import Destination
 from headgate.spi.source import Partition, Scan, Source
 
+WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
 OpenLookup = Callable[[LookupSpec], Source]
 
 
@@ -143,7 +144,8 @@ def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partiti
             with closing(source.open(partition)) as scan:
                 columns = [name for name in scan.schema.names if name in wanted]
                 schema = pa.schema([scan.schema.field(name) for name in columns])
-                inference = inference or Inference(schema)
+                written = scan.findings.get("format") not in WORKBOOKS
+                inference = inference or Inference(schema, written=written)
                 for batch in scan.batches():
                     inference.add(replace(batch, records=_like(batch.records, inference.schema)))
         return inference.types() if inference is not None else {}

@@ -24,15 +24,24 @@ _CANDIDATES: Final = {
     "utc_stamp": "strlen({c}) = 20 AND replace(CAST(TRY_CAST({c} AS TIMESTAMP) AS VARCHAR), ' ', 'T') || 'Z' = {c}",
     "uuid": "CAST(TRY_CAST({c} AS UUID) AS VARCHAR) = {c}",
 }
+_NUMBER: Final = "regexp_full_match({c}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?')"
 _KINDS: Final = {"blank_stamp": "timestamp", "t_stamp": "timestamp", "utc_stamp": "timestamptz"}
 _USUAL_DIGITS = 18
 
 
 class Inference:
-    """Reads all batches of a source and then tells each column's type. Used by one thread at a time."""
+    """Reads all batches of a source and then tells each column's type. Used by one thread at a time.
 
-    def __init__(self, schema: pa.Schema) -> None:
+    Args:
+        schema: the source's columns.
+        written: numbers are text that somebody wrote. Workbooks hold numbers that nobody wrote in so many digits: there
+            `12.5` and `133.34` are decimals of one column.
+    """
+
+    def __init__(self, schema: pa.Schema, *, written: bool = True) -> None:
         self.schema = schema
+        self._written = written
+        self._candidates = _CANDIDATES if written else _CANDIDATES | {"decimal": _NUMBER}
         self._con, self._spill = connect()
         lock(self._con)
         self._open = {i: set(_CANDIDATES) for i, f in enumerate(schema) if _is_text(f.type)}
@@ -49,18 +58,19 @@ class Inference:
             "batch", pa.Table.from_arrays([batch.records.column(i) for i in live], names=[f"c{i}" for i in live])
         )
         asked = {
-            f"{kind}{i}": f"coalesce(bool_and(coalesce({_CANDIDATES[kind].format(c=f'c{i}')}, FALSE)) FILTER (c{i} <> ''), TRUE)"
+            f"{kind}{i}": f"coalesce(bool_and(coalesce({self._candidates[kind].format(c=f'c{i}')}, FALSE)) FILTER (c{i} <> ''), TRUE)"
             for i, kinds in live.items()
             for kind in sorted(kinds)
         }
         for i, kinds in live.items():
             asked[f"some{i}"] = f"coalesce(bool_or(c{i} <> ''), FALSE)"
             if "decimal" in kinds:
-                after = f"strlen(c{i}) - instr(c{i}, '.')"
+                point = f"nullif(instr(c{i}, '.'), 0)"
+                after = f"coalesce(strlen(c{i}) - {point}, 0)"
                 asked |= {
                     f"low{i}": f"min({after})",
                     f"high{i}": f"max({after})",
-                    f"whole{i}": f"max(instr(c{i}, '.') - 1)",
+                    f"whole{i}": f"max(coalesce({point} - 1, strlen(c{i})))",
                 }
                 asked |= {n: f"{asked[n]} FILTER (c{i} <> '')" for n in (f"low{i}", f"high{i}", f"whole{i}")}
         query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in asked.items())} FROM batch"
@@ -92,7 +102,7 @@ class Inference:
         if kind == "decimal":
             low, high = self._scale[i]
             whole = self._digits[i]
-            if low != high or whole + high > MAX_PRECISION:
+            if (self._written and low != high) or whole + high > MAX_PRECISION:
                 return TEXT
             return FieldType("decimal", precision=max(min(_USUAL_DIGITS, MAX_PRECISION), whole + high), scale=high)
         return FieldType(_KINDS.get(kind, kind))

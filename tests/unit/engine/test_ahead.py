@@ -46,8 +46,7 @@ def test_stopping_early_closes_the_iterator_in_its_thread() -> None:
 
     def items() -> Generator[int]:
         try:
-            for i in range(10_000):
-                yield i
+            yield from range(10_000)
         finally:
             closed.append(threading.current_thread().name)
 

@@ -23,7 +23,9 @@ def account(read: int, invalid: int) -> Account:
     return a
 
 
-@pytest.mark.parametrize(("limit", "total", "most"), [(0, 100, 0), (7, 1, 7), ("1%", 199, 1), ("0.5%", 1000, 5), ("100%", 3, 3)])
+@pytest.mark.parametrize(
+    ("limit", "total", "most"), [(0, 100, 0), (7, 1, 7), ("1%", 199, 1), ("0.5%", 1000, 5), ("100%", 3, 3)]
+)
 def test_a_limit_is_a_number_or_a_share(limit: int | str, total: int, most: int) -> None:
     assert allowed(limit, total) == most
 

@@ -186,3 +186,10 @@ def test_a_blank_line_does_not_shift_what_follows(read: Read) -> None:
     got = read('x,y,z\n\n,,"\n"\n')
     assert got.rows == [(None, None, "\n")]
     assert got.faults == []
+
+
+def test_one_latin_line_in_a_short_file_of_utf8_is_that_line_s_fault(read: Read) -> None:
+    got = read("sku,n\nA,Größe\nB,Caf".encode() + b"\xe9" + "\nC,Écru\n".encode())
+    assert got.rows == [("A", "Größe"), ("C", "Écru")]
+    assert got.codes == [(1, "RD04")]
+    assert got.findings["encoding"] == "utf-8"

@@ -72,13 +72,14 @@ def find(head: bytes, probes: list[bytes], given: str | None) -> Encoding:
     if wide := _without_bom(head):
         return wide
     pieces = [_whole_end(head), *probes]
-    high = sum(1 for p in pieces for c in p.translate(None, bytes(range(128))))
-    if not high:
+    if all(p.isascii() for p in pieces):
         return Encoding("utf-8")
     wrong = sum(_wrong(p) for p in pieces)
     if not wrong:
         return Encoding("utf-8")
-    if high > 12 * wrong:
+    # Bytes that make up a UTF-8 character hardly ever stand together by chance in text of another kind.
+    right = sum(not c.isascii() for p in pieces for c in p.decode("utf-8", "ignore"))
+    if right >= 2 * wrong:
         return Encoding("utf-8", sure=0.8, note=f"UTF-8 but for {wrong} places in the sample that are not")
     return _likeliest(b"\n".join(_with_high(p) for p in pieces))
 

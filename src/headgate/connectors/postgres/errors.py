@@ -14,7 +14,7 @@ _REFUSALS: Final = {
     "23503": "DE01", "23505": "DE02", "23P01": "DE02", "23514": "DE03", "44000": "DE03", "23502": "DE04", "23001": "DE01",
 }  # fmt: skip
 _HINTS: Final = {
-    "53100": "Free space on the server, then run again; nothing was kept.",
+    "53100": "Free space on the server, then run again; nothing uncommitted was kept.",
     "53200": "The server is short of memory; run again when it is less busy.",
     "25006": "The server is a read-only replica, or the login may only read.",
     "40P01": "Another session was writing to the same tables; run again.",
@@ -64,7 +64,8 @@ def explain(e: psycopg.Error, what: str, *, cancelled: bool = False) -> Headgate
         return ConnectionFailed(f"{what}: {message}", hint=hint)
     if not state or state[:2] == "08" or state in ("57P01", "57P02"):
         return ConnectionFailed(
-            f"{what}: the connection was lost ({words(e)})", hint="Run again when the server is back; nothing was kept."
+            f"{what}: the connection was lost ({words(e)})",
+            hint="Run again when the server is back; nothing uncommitted was kept.",
         )
     if state == "42501":
         return DestinationError(f"{what}: {words(e)}", hint="Grant the login the right it lacks.")
