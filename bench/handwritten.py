@@ -21,7 +21,10 @@ def xlsx(file: Path) -> Iterator[tuple[object, ...]]:
     next(rows)
     for i, email, sku, qty, price, currency, at, shipped, note, country in rows:
         money = Decimal(repr(price)).quantize(CENT)
-        yield int(i), email, sku, int(qty), money, currency, at.replace(tzinfo=UTC), shipped, note or None, country
+        when = datetime(at.year, at.month, at.day, tzinfo=UTC)  # calamine gives a date for midnight
+        if isinstance(at, datetime):
+            when = at.replace(tzinfo=UTC)
+        yield int(i), email, sku, int(qty), money, currency, when, shipped, note or None, country
 
 
 def jsonl(file: Path) -> Iterator[tuple[object, ...]]:

@@ -12,7 +12,7 @@ from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Problem, Reject, RejectSet, split_number
 from headgate.model.spec import FieldSpec
 from headgate.model.write import Refusal
-from headgate.spi.source import Partition, Scan, Source
+from headgate.spi.source import Partition, Rereads, Scan, Source
 
 Record = Callable[[Iterable[Reject]], None]
 BUFFERED = 50_000
@@ -53,24 +53,31 @@ class InvalidRecords:
 
 
 def late(
-    refusals: list[Refusal], source: Source, partitions: list[Partition], fields: dict[str, FieldSpec]
+    refusals: list[Refusal], source: Source, partitions: list[Partition], first: Scan, fields: dict[str, FieldSpec]
 ) -> Iterator[Reject]:
-    """Refusals found while matching or writing, as rejects: their records are read again from the source."""
+    """Refusals found while matching or writing, as rejects: their records are read again from the source.
+
+    Args:
+        first: the first partition's scan, still open and read.
+    """
     by_partition: dict[int, dict[int, list[Refusal]]] = defaultdict(lambda: defaultdict(list))
     for refusal in refusals:
         partition, ordinal = split_number(refusal.number)
         by_partition[partition][ordinal].append(refusal)
     for index in sorted(by_partition):
-        scan = source.open(partitions[index])
+        scan = source.open(partitions[index]) if index else first
         try:
             yield from _of_scan(scan, by_partition[index], fields)
         finally:
-            scan.close()
+            if index:
+                scan.close()
 
 
 def _of_scan(scan: Scan, wanted: dict[int, list[Refusal]], fields: dict[str, FieldSpec]) -> Iterator[Reject]:
     ordinals = sorted(wanted)
-    raws = _raw(scan, ordinals)
+    raws = scan.reread(ordinals) if isinstance(scan, Rereads) else None
+    if raws is None:
+        raws = _raw(scan, ordinals)
     for ordinal, raw, origin in zip(ordinals, raws, scan.locate(ordinals), strict=True):
         for refusal in wanted[ordinal]:
             column = fields[refusal.field].source or refusal.field if refusal.field in fields else ""

@@ -149,7 +149,7 @@ class Runner:
         self._account.merge_outcomes(matched.account)
         if matched.refusals:
             p = self._prepared
-            self._record(late(matched.refusals, p.source, p.partitions, p.fields))
+            self._record(late(matched.refusals, p.source, p.partitions, p.first, p.fields))
         self._account.check("The run")
 
     def _record(self, rejects: Iterable[Reject]) -> None:

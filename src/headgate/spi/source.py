@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -67,6 +67,19 @@ class Scan(Protocol):
 
     def close(self) -> None:
         """Release files and temporary copies. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    """What a scan may offer beside: single records again without reading all of it. What `batches` gives is the law."""
+
+    def reread(self, ordinals: Sequence[int]) -> list[dict[str, str | None]] | None:
+        """Records that the last `batches` gave, as text by column name; `ordinals` increase. None if it must be read anew.
+
+        Raises:
+            SourceError: the input cannot be read any more.
+        """
         ...
 
 

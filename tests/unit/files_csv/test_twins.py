@@ -89,6 +89,8 @@ def test_places_noted_while_reading_are_those_found_by_going_through(rows: list[
         read, fresh = (open_csv(Input("a.csv", path, options)) for _ in range(2))
         count = sum(len(batch) for batch in read.batches())
         assert read.locate(range(count)) == fresh.locate(range(count))
+        records = [row for batch in read.batches() for row in batch.records.to_pylist()]
+        assert read.reread(range(count)) in (records, None)
         read.close()
         fresh.close()
 

@@ -9,7 +9,7 @@ batch that does not balance is not given on, and somebody slower reads from ther
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, islice
@@ -45,6 +45,25 @@ class FastReader:
         self.done = False
         # Of records that go over several lines: their number, and how many lines more than one they and those before have.
         self._long, self._more = array("q"), array("q")
+        # Where each batch begins: its first record's number and byte.
+        self._firsts, self._bytes = array("q"), array("q")
+
+    def texts(self, records: Sequence[int]) -> Iterator[str]:
+        """The text of records given on, without their line ends; their numbers increase. Only their batches are read again.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with self._path.open("rb") as file:
+            batch, lines, first = -1, [], 0
+            for record in records:
+                if (found := bisect_right(self._firsts, record) - 1) != batch:
+                    batch, first = found, self.line(self._firsts[found])
+                    end = self._bytes[found + 1] if found + 1 < len(self._bytes) else self.at
+                    file.seek(self._bytes[found])
+                    lines = file.read(end - self._bytes[found]).split(b"\n")
+                begin, behind = self.line(record) - first, self.line(record + 1) - first
+                yield b"\n".join(lines[begin:behind]).removesuffix(b"\r").decode()
 
     def line(self, record: int) -> int:
         """The line on which a record given on begins, counted from 0 at the first one's; that behind the last, too."""
@@ -74,7 +93,7 @@ class FastReader:
         import duckdb
 
         self.at, self.count, self.done = start, 0, False
-        del self._long[:], self._more[:]
+        del self._long[:], self._more[:], self._firsts[:], self._bytes[:]
         connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY, "temp_directory": ""})
         try:
             with self._path.open("rb") as file:
@@ -84,6 +103,8 @@ class FastReader:
                     end = self._weigh(file, given, line_end, size)
                     if end is None:
                         return
+                    self._firsts.append(self.count)
+                    self._bytes.append(self.at)
                     self.at = end
                     self._note_lines(given)
                     self.count += given.num_rows

@@ -95,6 +95,17 @@ class CsvScan:
             f"{self._given.name} cannot be read on: {e.strerror or e}", hint="Was it moved or changed meanwhile?"
         )
 
+    def reread(self, ordinals: Sequence[int]) -> list[dict[str, str | None]] | None:
+        """Records as they stand in the file, without reading all of it; None where that needs more than was noted."""
+        fast, names = self._fast, self._schema.names
+        if fast is None or (ordinals and ordinals[-1] >= fast.count):
+            return None
+        splitter = self._splitter()
+        try:
+            return [dict(zip(names, splitter.record(text), strict=True)) for text in fast.texts(ordinals)]
+        except OSError as e:
+            raise self._gone(e) from e
+
     def _located(self, ordinals: Sequence[int]) -> list[Origin]:
         """Those read at full speed by what was noted then, the others by going through the text from there on."""
         found, fast = self._found, self._fast

@@ -262,6 +262,10 @@ class Splitter:
         """The values of a line; an `_Open` if it ends inside quotes, `_GARBAGE` if a quoted value goes on after its end."""
         return self._go_on(line, 0, [])
 
+    def record(self, text: str) -> Sequence[Cell]:
+        """The values of a well-formed record, which may go over several lines."""
+        return self.values(text) if self._quote and self._quote in text else self._plain(text)
+
     def _go_on(self, line: str, at: int, cells: list[Cell]) -> Sequence[Cell]:
         field_at, nulls, quote = self._field, self._nulls, self._quote
         while m := field_at(line, at):
@@ -356,7 +360,7 @@ class Splitter:
             done.blanks += 1
             done.breaks.append((done.count, i + 1, done.count + done.blanks))
             return 1
-        row = self.values(line) if self._quote and self._quote in line else self._plain(line)
+        row = self.record(line)
         if type(row) is not _Open:
             self._add(line, row, done)
             return 1
