@@ -140,20 +140,20 @@ class FastReader:
         length += sum(map(len, values))
         # A line end of another length than the others, or a blank line, which the parser passes over, might make up for
         # something that is lost elsewhere.
-        returns = -sum(v.count(b"\r") for v in values)
-        lines = -sum(v.count(b"\n") for v in values)
+        returns = -sum(_count(v, b"\r") for v in values)
+        lines = -sum(_count(v, b"\n") for v in values)
         quotes = 0
         if quote:
-            length -= sum(v.count(quote) for v in values)
+            length -= sum(_count(v, quote) for v in values)
         end, todo = self.at, length
         while todo > 0:
             file.seek(end)
             piece = file.read(todo)
             end += todo
-            todo = piece.count(quote) if quote else 0
+            todo = _count(piece, quote) if quote else 0
             quotes += todo
-            returns += piece.count(b"\r")
-            lines += piece.count(b"\n")
+            returns += _count(piece, b"\r")
+            lines += _count(piece, b"\n")
         if quotes % 2 or (self._nulls and quote and self._quoted_null(file, end)):
             return None
         # The last record may do without its line end.
@@ -190,6 +190,11 @@ class FastReader:
         words, nothing = pa.array(self._nulls, pa.string()), pa.scalar(None, pa.string())
         columns = [pc.if_else(pc.is_in(c, value_set=words), nothing, c) for c in batch.columns]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+
+def _count(data: bytes, sign: bytes) -> int:
+    """How often a sign stands in data. Most columns have none, and looking for one is ten times as quick as counting."""
+    return data.count(sign) if sign in data else 0
 
 
 def _data(column: pa.Array) -> bytes:
