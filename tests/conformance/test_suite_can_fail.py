@@ -17,8 +17,9 @@ from headgate.model.write import WriteSpec
 from headgate.testing.destination import DestinationConformance
 from headgate.testing.place import Place, make_by_create, read_by_mirror
 from headgate.testing.runs import Row
-from support.wrong_destinations import WRONG
+from support import wrong_destinations, wrong_undoing
 
+WRONG = wrong_destinations.WRONG + wrong_undoing.WRONG
 SUITE = {n for n in dir(DestinationConformance) if n.startswith("test_")}
 
 
@@ -38,7 +39,7 @@ def _passes(wrong: Any, name: str) -> bool:
 
     class Destination(wrong if issubclass(wrong, MemoryDestination) else MemoryDestination):  # type: ignore[misc]
         def open(self, spec: WriteSpec) -> Any:
-            return wrong(self._tables, spec) if issubclass(wrong, MemoryWriter) else super().open(spec)
+            return wrong(self._tables, self._state, spec) if issubclass(wrong, MemoryWriter) else super().open(spec)
 
     for arguments in _variants(name):
         url = f"memory://{uuid.uuid4()}"
@@ -55,7 +56,7 @@ def _passes(wrong: Any, name: str) -> bool:
 def read_by_mirror_plainly(destination: Any, table: str, fields: Any) -> list[Row]:
     """What is really in the table, whatever the wrong writer says."""
     honest = MemoryDestination.__new__(MemoryDestination)
-    honest._tables = destination._tables
+    honest._tables, honest._state = destination._tables, destination._state
     return read_by_mirror(honest, table, fields)
 
 

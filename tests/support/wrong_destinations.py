@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from headgate.connectors.memory import MemoryDestination
+from headgate.connectors.memory.state import State
 from headgate.connectors.memory.writer import Change, MemoryWriter, Row, Table
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Outcome
@@ -80,17 +81,17 @@ class CommitsAtApply(Wrong):
 class TakesRecordsAfterCommit(Wrong):
     fails = ("test_a_writer_that_has_committed_takes_no_more",)
 
-    def commit(self) -> None:
-        super().commit()
+    def commit(self, checkpoint: str = "") -> None:
+        super().commit(checkpoint)
         self._finished = False
 
 
 class RepeatsEarlierBatches(Wrong):
     fails = ("test_a_batched_run_commits_several_times",)
 
-    def commit(self) -> None:
+    def commit(self, checkpoint: str = "") -> None:
         records = self._records
-        super().commit()
+        super().commit(checkpoint)
         self._records = records if self._spec.batched else []
 
 
@@ -99,8 +100,8 @@ class Edited(Wrong):
 
     change: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, tables: dict[str, Table], spec: WriteSpec) -> None:
-        super().__init__(tables, replace(spec, **self.change))
+    def __init__(self, tables: dict[str, Table], state: State, spec: WriteSpec) -> None:
+        super().__init__(tables, state, replace(spec, **self.change))
 
 
 class IgnoresScope(Edited):
@@ -201,9 +202,9 @@ class DropsWhatWentSince(Wrong):
 class PlansAnew(Wrong):
     fails = ("test_a_planned_append_creates", "test_a_plan_is_run_as_it_was_shown")
 
-    def __init__(self, tables: dict[str, Table], spec: WriteSpec) -> None:
+    def __init__(self, tables: dict[str, Table], state: State, spec: WriteSpec) -> None:
         anew = replace(spec, planned=False, key=spec.key or ("id",), operation=Operation.UPSERT)
-        super().__init__(tables, anew if spec.planned else spec)
+        super().__init__(tables, state, anew if spec.planned else spec)
 
 
 class PlansWhatTheSourceHas(Wrong):
@@ -226,8 +227,8 @@ class TakesEveryFieldForADifference(Wrong):
         "test_append_leaves_out_a_field_for_updated_records",
     )
 
-    def __init__(self, tables: dict[str, Table], spec: WriteSpec) -> None:
-        super().__init__(tables, replace(spec, fields=tuple(replace(f, when="always") for f in spec.fields)))
+    def __init__(self, tables: dict[str, Table], state: State, spec: WriteSpec) -> None:
+        super().__init__(tables, state, replace(spec, fields=tuple(replace(f, when="always") for f in spec.fields)))
 
 
 class IgnoresDeletions(Wrong):

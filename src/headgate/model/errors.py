@@ -5,7 +5,10 @@
     │   └── DefinitionError       a definition file is wrong; knows file:line:column
     ├── SourceError               the input cannot be read
     ├── DestinationError          the destination cannot do what was asked
-    │   └── ConnectionFailed      the destination or source cannot be reached         retryable
+    │   ├── ConnectionFailed      the destination or source cannot be reached         retryable
+    │   ├── NoCheckpoint          the destination cannot keep a checkpoint
+    │   └── Fenced                another run has taken the import over
+    ├── Busy                      another run of the import is going on               retryable
     ├── LimitExceeded             a limit of the definition stopped the run
     ├── NotBalanced               outcomes do not add up to what was read: a bug, never hidden
     └── Cancelled                 a person stopped the run                            exit 130
@@ -64,6 +67,20 @@ class DestinationError(HeadgateError):
 
 class ConnectionFailed(DestinationError):
     """A system cannot be reached or refuses the login."""
+
+    retryable = True
+
+
+class NoCheckpoint(DestinationError):
+    """The destination cannot keep a checkpoint: this login may not make the table for it."""
+
+
+class Fenced(DestinationError):
+    """Another run has taken the import over, so that this one may not commit any more; nothing uncommitted is kept."""
+
+
+class Busy(HeadgateError):
+    """Another run of the import is going on."""
 
     retryable = True
 

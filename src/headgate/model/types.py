@@ -32,7 +32,8 @@ class FieldType:
     """A type of a destination value.
 
     Attributes:
-        kind: one of `KINDS`; ``other`` is a destination's own type, written as text (`native` names it).
+        kind: one of `KINDS`; ``other`` is a destination's own type, written as text (`native` names it). Beside those
+            there is ``image``: a value of any column in its destination's own words, which give it back exactly there.
         length: most characters of a text; None when unbounded.
         precision, scale: digits of a decimal in all and after the point.
         native: the destination's own name of the type, where it was read from a table.
@@ -122,3 +123,4 @@ class FieldType:
 
 
 TEXT: Final = FieldType("text")
+IMAGE: Final = FieldType("image")

@@ -28,6 +28,19 @@ class Operation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ticket:
+    """A run's right to commit: of all who write in a scope, only the one with the highest fence may.
+
+    Attributes:
+        scope: the import, in its ledger; the same for every run of it.
+        fence: grows with every run that takes the import over.
+    """
+
+    scope: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteField:
     """One field to be written.
 
@@ -37,7 +50,8 @@ class WriteField:
         when: ``always``; ``created``: only when a record is created; ``updated``: only when one is updated,
             and then it does not count as a difference by itself.
         keeps: whether the batches have a ``_keep_NAME`` column: true there means that an existing record keeps
-            its value of this field, and a created one takes the batch's.
+            its value of this field, and a created one takes the batch's. In a plan's batches the kept value is not
+            compared either.
     """
 
     name: str
@@ -66,7 +80,12 @@ class WriteSpec:
         mark: of mirror: set these instead of deleting.
         batched: `commit: batch`; the engine calls match, apply, commit several times with records in between.
         planned: the batches come from a plan: they have ``_action`` (created, updated, deleted) and ``_old_NAME``
-            columns of what the record was; a record that is no longer so is ``held`` (HE01).
+            columns of what the record was; a record that is no longer so is ``held`` (HE01). A deletion
+            without a key finds a record by all of its old values, and each of several equal ones stands for itself.
+        forced: of planned: a record that is no longer as it was is written all the same, one to be created that is there
+            is updated; only what is gone is still ``held``.
+        journal: `Writer.before` and `Writer.after` will be asked for, except for what `spooled` says.
+        ticket: who may commit; None where that is not watched over, and no checkpoint is kept.
     """
 
     table: str
@@ -83,6 +102,16 @@ class WriteSpec:
     mark: Mapping[str, object] = field(default_factory=dict)
     batched: bool = False
     planned: bool = False
+    forced: bool = False
+    journal: bool = False
+    ticket: Ticket | None = None
+
+    @property
+    def spooled(self) -> bool:
+        """Whether every record that gets through is created, so that the records themselves are the journal."""
+        if self.planned or self.deletes:
+            return False
+        return self.operation is Operation.APPEND or (self.create and not self.batched)
 
     def field(self, name: str) -> WriteField:
         """The field of that name."""
@@ -121,6 +150,23 @@ class Matched:
     account: Account
     refusals: list[Refusal] = field(default_factory=list)
     in_scope: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Which columns the batches of `Writer.before` and `Writer.after` have values of, by what is done to a record.
+
+    Attributes:
+        columns: every column of the table that can be written, in its order: all of them in a deleted record's image.
+        created: columns whose value a created record is known to have.
+        updated: columns an update writes.
+        marked: columns mirror sets on records that the source has no more.
+    """
+
+    columns: tuple[str, ...]
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    marked: tuple[str, ...] = ()
 
 
 LISTED_SKIPS = 1000

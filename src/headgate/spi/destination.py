@@ -2,11 +2,18 @@
 
 A writer's life, once a run::
 
-    write(batch)*  ->  match()  ->  [changes()]  ->  apply()  ->  commit()        (or abort() at any time)
+    write(batch)*  ->  match()  ->  [changes()]  ->  [before()]  ->  apply()  ->  [after()]  ->  commit()
+                                                                                  (or abort() at any time)
 
 `write` hands records over, `match` decides what would become of each without touching a record of the destination's,
 `changes` shows that decision field by field, `apply` carries it out, `commit` makes it visible. Planning is the same
-life that ends with abort, so a plan cannot differ from its run. With `spec.batched` the life is repeated.
+life that ends with abort, so a plan cannot differ from its run. With `spec.batched` the life is repeated. `before` and
+`after` give what is needed to take it back.
+
+**Checkpoints.** With `spec.ticket` the destination keeps, in a table of its own whose name begins with ``_headgate``, one
+text and one number for each scope. `Destination.claim` raises the number (the fence) and returns the text;
+`Writer.commit` replaces the text in the very transaction that makes the records visible, and fails when the number was
+raised meanwhile. So what the text says was committed is exactly what was, and who was given up for dead cannot commit.
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ import pyarrow as pa
 
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import FieldType
-from headgate.model.write import Matched, Operation, WriteSpec
+from headgate.model.write import Images, Matched, Operation, Ticket, WriteSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,8 @@ class Capabilities:
         create_table: it can make the table.
         exact_types: kinds of `FieldType` that come back exactly as written.
         max_identifier: longest column name in bytes; None when unlimited.
+        checkpoints: it keeps a checkpoint, committed with the data, and a fence (`claim`).
+        undo: `Writer.before` and `Writer.after` give what undo needs, and planned batches may be kept, forced or without key.
         gaps: what it cannot do, in words, for docs; each is a strict xfail of the conformance suite by its test's name.
     """
 
@@ -42,6 +51,8 @@ class Capabilities:
     create_table: bool
     exact_types: frozenset[str]
     max_identifier: int | None = None
+    checkpoints: bool = False
+    undo: bool = False
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -75,14 +86,43 @@ class Writer(Protocol):
         """
         ...
 
+    def images(self) -> Images:
+        """After match: which columns `before` and `after` know."""
+        ...
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """After match and before apply, with `spec.journal` and not `spec.spooled`: every record that would be updated or
+        deleted, mirror's included, in images (type ``image``) of the destination's own values.
+
+        Columns: ``_n`` (null for mirror's), ``_action`` (updated, deleted, or marked by mirror), then for each column of
+        `Images.columns` its value after the update or marking (null for columns those do not write), then for each its
+        value now, as ``_old_NAME``.
+        """
+        ...
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """After apply, with `spec.journal` and not `spec.spooled`: every record that was created, with the columns of
+        `before`: ``_action`` is created, and old values are null. May also give records that apply refused.
+        """
+        ...
+
+    def drop(self) -> bool:
+        """After apply: remove the table in the same transaction if it holds no records and nothing else of the
+        destination refers to it; whether it was removed."""
+        ...
+
     def apply(self) -> Matched:
         """After match: carry it out, not yet visible. Records the destination refuses become ``rejected``; the account
         replaces the one of match."""
         ...
 
-    def commit(self) -> None:
-        """Make everything applied visible, at once where the destination is transactional. Afterwards the writer takes
-        new records if `spec.batched`, and nothing otherwise."""
+    def commit(self, checkpoint: str = "") -> None:
+        """Make everything applied visible, at once where the destination is transactional, and with `spec.ticket` keep
+        the checkpoint with it. Afterwards the writer takes new records if `spec.batched`, and nothing otherwise.
+
+        Raises:
+            Fenced: somebody else has claimed the ticket's scope; nothing became visible.
+        """
         ...
 
     def abort(self) -> None:
@@ -129,6 +169,19 @@ class Destination(Protocol):
 
         Raises:
             DestinationError: the table is missing (and not `spec.create`), or permission is.
+        """
+        ...
+
+    def claim(self, ticket: Ticket) -> str | None:
+        """Take over a scope: from now on no writer whose ticket has a lower fence can commit in it. Waits for one that is
+        just committing.
+
+        Returns:
+            The last checkpoint that was committed in the scope; None when there is none.
+
+        Raises:
+            NoCheckpoint: this login cannot make or write the table in which checkpoints are kept.
+            Fenced: the scope was taken with a higher fence.
         """
         ...
 

@@ -7,6 +7,7 @@ things), a `Session` (how statements are run), and a loader for the stage's colu
 
 from __future__ import annotations
 
+from .checkpoints import STATE, Checkpoints
 from .dialect import Dialect, Target
 from .grounds import DUPLICATE, MISSING, REPEATED, Ground
 from .session import Refused, Session, swallowed
@@ -21,6 +22,8 @@ __all__ = [
     "MISSING",
     "REPEATED",
     "STAGE",
+    "STATE",
+    "Checkpoints",
     "Dialect",
     "Ground",
     "Refused",

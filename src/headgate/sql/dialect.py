@@ -10,6 +10,8 @@ from headgate.model.table import Column
 from headgate.model.types import FieldType
 from headgate.model.write import WriteField
 
+from .checkpoints import Spelling
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -29,7 +31,7 @@ class Target:
     unique: bool
 
 
-class Dialect(Protocol):
+class Dialect(Spelling, Protocol):
     """Pure text: nothing here talks to a database.
 
     In joins the destination's table is always called ``t`` and the other side ``s``. Internal columns are called
@@ -63,10 +65,6 @@ class Dialect(Protocol):
         """The type in which the stage holds a field's values; also used for ``bigint``, ``boolean`` and ``text``."""
         ...
 
-    def literal(self, value: object, column: Column) -> str:
-        """A value from a definition as a literal for that column."""
-        ...
-
     def distinct(self, a: str, b: str) -> str:
         """Condition: the two differ, where NULL equals NULL."""
         ...
@@ -91,6 +89,16 @@ class Dialect(Protocol):
         """A value of that column in the field's type, as changes show it and plans keep it; NULL where that type has
         no such value.
         """
+        ...
+
+    def image(self, expr: str, column: Column) -> str:
+        """A value of that column as a text from which `value`, of a field of type ``image``, makes it again. Equal texts
+        are equal values.
+        """
+        ...
+
+    def all_same(self, left: Sequence[str], right: Sequence[str]) -> str:
+        """Condition: the values are pairwise equal, where NULL equals NULL; such that large tables can be joined by it."""
         ...
 
     def update_from(self, target: str, sets: Sequence[tuple[str, str]], source: str, where: str) -> str:

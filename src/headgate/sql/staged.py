@@ -12,6 +12,7 @@ from headgate.model.write import LISTED_SKIPS, Matched, Operation, Refusal, Writ
 from . import statements as st
 from .dialect import Dialect, Target
 from .grounds import AMBIGUOUS, DUPLICATE, EXISTING, HELD, MISSING, REPEATED, Ground
+from .journal import JournaledStatements
 from .session import Refused, Session
 
 _APPLIED = ((st.REMOVE, Outcome.DELETED), (st.UPDATE, Outcome.UPDATED), (st.CREATE, Outcome.CREATED))
@@ -40,7 +41,7 @@ class Staged:
     """
 
     def __init__(self, dialect: Dialect, session: Session, spec: WriteSpec, target: Target) -> None:
-        self.statements = st.Statements(dialect, spec, target)
+        self.statements = JournaledStatements(dialect, spec, target)
         self._session = session
         self._spec = spec
         self._target = target
@@ -213,6 +214,17 @@ class Staged:
             if len(still) == len(refused):
                 return still
             refused = still
+
+    def drop(self) -> bool:
+        """Remove the table if it holds no records and nothing refers to it."""
+        if self._session.rows(self.statements.any_record()):
+            return False
+        self.forget()
+        try:
+            self._session.attempt(f"drop table {self._target.name}")
+        except Refused:
+            return False
+        return True
 
     # What both need
 

@@ -76,8 +76,7 @@ class Statements:
         elif spec.deletes:
             yield DELETE, "_delete", _BOOLEAN
         fields = list(enumerate(spec.fields))
-        if not spec.planned:
-            yield from ((KEEP + f.name, f"k{i}", _BOOLEAN) for i, f in fields if f.keeps)
+        yield from ((KEEP + f.name, f"k{i}", _BOOLEAN) for i, f in fields if f.keeps)
         yield from ((f.name, f"f{i}", f.type) for i, f in fields)
         if spec.planned:
             yield from ((OLD + f.name, f"p{i}", f.type) for i, f in fields)
@@ -162,6 +161,8 @@ class Statements:
         """
         spec = self._spec
         carried = self._keys if self._only_keys() else spec.fields
+        if self.pairs:
+            return self._d.create_temp_as(DECIDED, self._paired())
         items = ["s._n as _n"]
         items += [
             f"{f't.{loc}' if self._joins() else 'null'} as {name}"
@@ -174,6 +175,31 @@ class Statements:
             keys = ", ".join(f"s.f{self._index[k.name]}" for k in self._keys)
             source += f" left join {self._t.name} t on {self._on_key()} order by {keys}"
         return self._d.create_temp_as(DECIDED, f"select {', '.join(items)} from {source}")
+
+    @property
+    def pairs(self) -> bool:
+        """Whether records are found by all of their old values (`WriteSpec.planned` without a key)."""
+        return self._spec.planned and not self._spec.key and self._spec.operation is Operation.DELETE
+
+    def _paired(self) -> str:
+        """Of equal records each finds a row of its own, the youngest first."""
+        fields = list(enumerate(self._spec.fields))
+        left = [f"s.p{i}" for i, _ in fields]
+        now = [self._d.shown(self._old(f), f, self._t.columns[f.name]) for _, f in fields]
+        right = [f"t.c{i}" for i, _ in fields]
+        locators = [f"t.{loc} as {name}" for loc, name in zip(self._t.locators, self._locs, strict=True)]
+        shown = [f"{value} as c{i}" for (i, _), value in zip(fields, now, strict=True)]
+        youngest = ", ".join(f"t.{loc} desc" for loc in self._t.locators)
+        rows = (
+            f"select {', '.join([*locators, *shown])}, row_number() over (partition by {', '.join(now)} order by {youngest}) as _r "
+            f"from {self._t.name} t"
+        )
+        staged = f"select s.*, row_number() over (partition by {', '.join(left)} order by s._n) as _r from {self._d.temp(STAGE)} s"
+        items = ["s._n as _n", *(f"t.{name} as {name}" for name in self._locs)]
+        items.append(f"case when t.{self._locs[0]} is null then '{HELD}' else '{REMOVE}' end as _o")
+        items += [f"{self._value(f)} as f{i}" for i, f in fields]
+        on = f"t._r = s._r and {self._d.all_same(left, right)}"
+        return f"select {', '.join(items)} from ({staged}) s left join ({rows}) t on {on}"
 
     def _only_keys(self) -> bool:
         return self._spec.operation is Operation.DELETE and not self._spec.planned
@@ -206,7 +232,8 @@ class Statements:
         value = self._value(field)
         if not self._joins() and field.when == "updated":
             return f"case when 1 = 0 then {value} end"
-        if not self._joins() or field.name in self._spec.key or self._spec.planned:
+        planned = self._spec.planned and not field.keeps
+        if not self._joins() or field.name in self._spec.key or planned:
             return value
         if field.when == "created":
             return f"case when {self._found} then {self._old(field)} else {value} end"
@@ -256,15 +283,21 @@ class Statements:
     def _planned(self) -> str:
         if not self._joins():
             return f"'{CREATE}'"
-        drifted = " or ".join(
-            self._d.distinct(self._d.shown(self._old(f), f, self._t.columns[f.name]), f"s.p{i}")
-            for i, f in enumerate(self._spec.fields)
-        )
+        forced = self._spec.forced
+        there = UPDATE if forced else HELD
+        left_alone = f"not ({self._found})" if forced else f"not ({self._found}) or {self._drifted()}"
         return (
-            f"case when s._action = 'created' then case when {self._found} then '{HELD}' else '{CREATE}' end "
-            f"when not ({self._found}) or {drifted} then '{HELD}' when s._n is null then '{MARKED}' "
+            f"case when s._action = 'created' then case when {self._found} then '{there}' else '{CREATE}' end "
+            f"when {left_alone} then '{HELD}' when s._n is null then '{MARKED}' "
             f"when s._action = 'updated' then '{UPDATE}' else '{REMOVE}' end"
         )
+
+    def _drifted(self) -> str:
+        conditions = []
+        for i, f in enumerate(self._spec.fields):
+            one = self._d.distinct(self._d.shown(self._old(f), f, self._t.columns[f.name]), f"s.p{i}")
+            conditions.append(f"(not {self._kept(f)} and {one})" if f.keeps else one)
+        return " or ".join(conditions)
 
     def ambiguous(self) -> str:
         """Records for which the destination has several rows."""
@@ -361,6 +394,10 @@ class Statements:
         left_out = self._t.columns.keys() - {f.name for f in created}
         order = " order by s._n" if not self._joins() or any(self._t.columns[c].default for c in left_out) else ""
         return f"insert into {self._t.name} ({names}) {self._d.overriding} select {values} from {source} s where {where}{order}"
+
+    def any_record(self) -> str:
+        """A row if the table holds one."""
+        return f"select 1 from {self._t.name} limit 1"
 
     # Changes
 

@@ -28,10 +28,13 @@ from .place import Connect, Place, make_by_create, read_by_mirror
 from .planning import PlanningTests
 from .runs import Row
 from .transactions import RefusalTests, TransactionTests
+from .undoing import CheckpointTests, UndoTests
 from .values import ValueTests
 
 
-class DestinationConformance(MatchingTests, MirroringTests, PlanningTests, TransactionTests, RefusalTests, ValueTests):
+class DestinationConformance(
+    MatchingTests, MirroringTests, PlanningTests, TransactionTests, RefusalTests, ValueTests, UndoTests, CheckpointTests
+):
     """What every destination must do; subclass it and say how to connect to one.
 
     Required: the fixture ``connect``, a function that makes a new `Destination`; all it makes during one test must lead

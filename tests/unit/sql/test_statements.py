@@ -31,7 +31,8 @@ def test_the_stage_has_the_columns_of_the_batches_under_names_of_its_own() -> No
 
 
 def test_the_stage_of_a_plan_has_what_the_records_were() -> None:
-    assert [source for source, _, _ in staged(planned=True)] == ["_n", "_action", "k", "v", "_old_k", "_old_v"]
+    expected = ["_n", "_action", "_keep_v", "k", "v", "_old_k", "_old_v"]
+    assert [source for source, _, _ in staged(planned=True)] == expected
 
 
 def test_changes_have_the_types_of_the_fields() -> None:

@@ -13,14 +13,15 @@ from urllib.parse import unquote, urlsplit
 from headgate.model.errors import UsageError
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, WriteSpec
+from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
+from .state import State
 from .writer import MemoryWriter, Table
 
 __all__ = ["MemoryDestination"]
 
-_STORES: dict[str, dict[str, Table]] = {}
+_STORES: dict[str, tuple[dict[str, Table], State]] = {}
 
 
 class MemoryDestination:
@@ -41,13 +42,15 @@ class MemoryDestination:
         row_rejects=True,
         create_table=True,
         exact_types=frozenset(KINDS) - {"other"},
+        checkpoints=True,
+        undo=True,
     )
 
     def __init__(self, options: Mapping[str, Any], base: Path) -> None:  # noqa: ARG002
         url = urlsplit(str(options.get("url", "")))
         if url.scheme != "memory":
             raise UsageError(f"{url.geturl()!r} is not a URL of memory", hint="Write memory://NAME.")
-        self._tables = _STORES.setdefault(unquote(url.netloc), {})
+        self._tables, self._state = _STORES.setdefault(unquote(url.netloc), ({}, State()))
 
     def inspect(self, table: str) -> TableSchema | None:
         """The table as it is now; None when there is none."""
@@ -75,7 +78,11 @@ class MemoryDestination:
         Raises:
             DestinationError: the table or a column is missing, or the table to be made is there already.
         """
-        return MemoryWriter(self._tables, spec)
+        return MemoryWriter(self._tables, self._state, spec)
+
+    def claim(self, ticket: Ticket) -> str | None:
+        """Take over a scope."""
+        return self._state.claim(ticket)
 
     def close(self) -> None:
         """Nothing is held. The store stays."""

@@ -24,7 +24,22 @@ from headgate.model.codes import CODES
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.table import Column, TableSchema
-from headgate.model.write import ACTION, DELETE, KEEP, LISTED_SKIPS, NUMBER, OLD, Matched, Operation, Refusal, WriteSpec
+from headgate.model.types import IMAGE, FieldType
+from headgate.model.write import (
+    ACTION,
+    DELETE,
+    KEEP,
+    LISTED_SKIPS,
+    NUMBER,
+    OLD,
+    Images,
+    Matched,
+    Operation,
+    Refusal,
+    WriteSpec,
+)  # fmt: skip
+
+from .state import State, image_of, value_of
 
 Row = dict[str, Any]
 BATCH_ROWS = 65_536
@@ -64,7 +79,7 @@ class Change:
 class MemoryWriter:
     """Writes one run. Works on a copy of the rows, which `commit` puts in the table's place."""
 
-    def __init__(self, tables: dict[str, Table], spec: WriteSpec) -> None:
+    def __init__(self, tables: dict[str, Table], state: State, spec: WriteSpec) -> None:
         self._tables = tables
         self._spec = spec
         self._schema = self._find()
@@ -72,13 +87,20 @@ class MemoryWriter:
         self._rows: dict[int, Row] = {}
         self._changes: list[Change] = []
         self._decided = Matched(Account())  # everything but the changes
+        self._state = state
         self._finished = False
+        self._dropped = False
         self._cancelled = threading.Event()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Hand over mapped records."""
         self._check_open()
-        self._records += batch.to_pylist()
+        rows = batch.to_pylist()
+        for f in (f for f in self._spec.fields if f.type == IMAGE):
+            of = self._type(f.name)
+            for row in rows:
+                row |= {n: value_of(row[n], of) for n in (f.name, OLD + f.name) if n in row}
+        self._records += rows
 
     def match(self, *, deletions: bool = True) -> Matched:
         """Decide what becomes of every record written since the last commit."""
@@ -138,10 +160,62 @@ class MemoryWriter:
                 taken[self._primary(row)] = place
         return self._result(done, refused)
 
-    def commit(self) -> None:
+    # The journal
+
+    def images(self) -> Images:
+        """Which columns the journal knows."""
+        columns = tuple(c.name for c in self._schema.columns)
+        updated = tuple(f.name for f in self._spec.fields if f.name not in self._spec.key and f.when != "created")
+        return Images(columns, columns, updated, tuple(self._spec.mark))
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """Rows that will be updated or deleted, as they are."""
+        images = self.images()
+        for part in _parts([c for c in self._changes if c.row is not None]):
+            rows = []
+            for c in part:
+                after = self._row_after(c) or {}
+                updated, marked = c.action is Outcome.UPDATED, c.action is Outcome.DELETED and bool(after)
+                written = images.updated if updated else images.marked if marked else ()
+                action = "marked" if marked else c.action.value
+                rows.append(self._imaged(c, action, {n: after[n] for n in written}, self._rows[c.row or 0]))
+            yield pa.RecordBatch.from_pylist(rows, schema=self._journal_schema())
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """Rows that were created, as they are."""
+        for part in _parts([c for c in self._changes if c.row is None]):
+            rows = [self._imaged(c, "created", self._row_after(c) or {}, {}) for c in part]
+            yield pa.RecordBatch.from_pylist(rows, schema=self._journal_schema())
+
+    def _imaged(self, change: Change, action: str, new: Row, old: Row) -> Row:
+        news = {n: image_of(v, self._type(n)) for n, v in new.items()}
+        olds = {OLD + n: image_of(v, self._type(n)) for n, v in old.items()}
+        return {NUMBER: change.number, ACTION: action, **news, **olds}
+
+    def _journal_schema(self) -> pa.Schema:
+        names = [c.name for c in self._schema.columns]
+        texts = [(n, pa.string()) for n in (*names, *(OLD + n for n in names))]
+        return pa.schema([(NUMBER, pa.int64()), (ACTION, pa.string()), *texts])
+
+    def _type(self, name: str) -> FieldType:
+        column = self._schema.column(name)
+        assert column is not None
+        return column.type
+
+    def drop(self) -> bool:
+        """Remove the table if it holds no rows; nothing here refers to others."""
+        self._dropped = not self._rows
+        return self._dropped
+
+    def commit(self, checkpoint: str = "") -> None:
         """Make everything applied visible, at once."""
         self._check_open()
-        self._tables[self._spec.table] = Table(self._schema, self._rows)
+        if self._spec.ticket is not None:
+            self._state.keep(self._spec.ticket, checkpoint)
+        if self._dropped:
+            self._tables.pop(self._spec.table, None)
+        else:
+            self._tables[self._spec.table] = Table(self._schema, self._rows)
         self._records, self._changes = [], []
         self._finished = not self._spec.batched
 
@@ -192,7 +266,13 @@ class MemoryWriter:
         """Do as planned if the destination's record is as it was, and hold it otherwise."""
         number, action = record[NUMBER], Outcome(record[ACTION])
         names = [f.name for f in self._spec.fields]
-        same = [row for row in found if all(self._rows[row][n] == record[OLD + n] for n in names)]
+        watched = [n for n in names if not record.get(KEEP + n)]
+        if not self._spec.key and action is Outcome.DELETED:
+            taken = {c.row for c in self._changes}
+            found = [row for row in reversed(self._rows) if row not in taken]
+        same = [row for row in found if all(self._rows[row][n] == record[OLD + n] for n in watched)]
+        if self._spec.forced:
+            same = found
         if number is None:
             # A deletion by mirror: of several records with one key each stands for itself.
             taken = {c.row for c in self._changes}
@@ -200,12 +280,14 @@ class MemoryWriter:
                 self._delete(None, left[0])
         elif action is Outcome.CREATED and not found:
             self._changes.append(Change(action, number, {n: record[n] for n in names}))
-        elif action is Outcome.CREATED or len(found) != 1 or not same:
+        elif (action is Outcome.CREATED and not self._spec.forced) or (self._spec.key and len(found) != 1) or not same:
             self._refuse(number, Outcome.HELD, "HE01")
         elif action is Outcome.DELETED:
             self._delete(number, same[0])
         else:
-            self._changes.append(Change(action, number, {n: record[n] for n in names}, same[0]))
+            old = self._rows[same[0]]
+            values = {n: old[n] if record.get(KEEP + n) else record[n] for n in names}
+            self._changes.append(Change(Outcome.UPDATED, number, values, same[0]))
 
     def _sweep(self, *, deletions: bool) -> None:
         """Mirror: delete or mark the rows in its charge whose key the source does not have."""
@@ -338,6 +420,11 @@ class MemoryWriter:
             raise Cancelled("the run was cancelled")
         if self._finished:
             raise DestinationError("the writer has ended", hint="Open a new one.")
+
+
+def _parts(changes: list[Change]) -> Iterator[list[Change]]:
+    for start in range(0, len(changes), BATCH_ROWS):
+        yield changes[start : start + BATCH_ROWS]
 
 
 def _refusal(number: int, code: str, column: str) -> Refusal:

@@ -23,7 +23,7 @@ from .dialect import PostgresDialect
 from .encode import Sent, direct
 from .errors import refusal
 from .load import CopyIn
-from .ways import ByStage
+from .ways import ByStage, Straight
 
 _BEGIN = "savepoint hg_append"
 _BACK = "rollback to savepoint hg_append"
@@ -65,7 +65,7 @@ class Spool:
         self._file.close()
 
 
-class Appending:
+class Appending(Straight):
     """Straight into a table that is there; the verbs are `headgate.spi.destination.Writer`'s.
 
     Args:

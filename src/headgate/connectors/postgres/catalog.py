@@ -18,7 +18,9 @@ from .types import field_type
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 _NAME: Final = re.compile(r'(?:(?:"((?:[^"]|"")+)"|([^".]+))\.)?(?:"((?:[^"]|"")+)"|([^".]+))')
-_NO_TEMP: Final = "n.nspname !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema')"
+_NO_TEMP: Final = (
+    "n.nspname !~ '^pg_(toast|temp)' and n.nspname not in ('pg_catalog', 'information_schema', '_headgate')"
+)
 _TABLE, _PARTITIONED, _VIEW, _FOREIGN, _MATERIALIZED = "r", "p", "v", "f", "m"
 _WAYS: Final = {"update": 4, "insert": 8, "delete": 16}  # bits of pg_relation_is_updatable
 

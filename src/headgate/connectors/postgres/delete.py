@@ -31,6 +31,8 @@ class Deleting(ByStage):
     ) -> None:
         super().__init__(session, spec, target, dialect, lock)
         self._done: Matched | None = None
+        columns = (target.columns[c] for c in self.images().columns) if spec.journal else ()
+        self._images = [dialect.image(f"t.{identifier(c.name)}", c) for c in columns]
 
     @staticmethod
     def fits(spec: WriteSpec, relation: Relation, target: Target) -> bool:
@@ -39,8 +41,10 @@ class Deleting(ByStage):
         return spec.operation is Operation.DELETE and not spec.planned and target.unique and relation.simple and plain
 
     def _decide(self, *, deletions: bool) -> Matched:
+        kept = "".join(f", o{i} text" for i in range(len(self._images)))
         self._session.run(
-            "set constraints all immediate; create temporary table _hg_deleted (_n bigint) on commit drop; savepoint hg_delete"
+            f"set constraints all immediate; create temporary table _hg_deleted (_n bigint{kept}) on commit drop; "
+            "savepoint hg_delete"
         )
         self._done = self._delete()
         if self._done is not None:
@@ -54,10 +58,11 @@ class Deleting(ByStage):
             f"t.{identifier(f.name)} = s.f{i}" for i, f in enumerate(self._spec.fields) if f.name in self._spec.key
         )
         rows = self._session.rows
+        returned = ", ".join(["s._n", *(f"{image} as o{i}" for i, image in enumerate(self._images))])
         try:
             self._session.attempt(
-                f"with d as (delete from {self._target.name} t using pg_temp.{STAGE} s where {on} returning s._n) "
-                f"insert into {_DELETED} select _n from d"
+                f"with d as (delete from {self._target.name} t using pg_temp.{STAGE} s where {on} returning {returned}) "
+                f"insert into {_DELETED} select * from d"
             )
         except Refused:
             return None
@@ -89,6 +94,17 @@ class Deleting(ByStage):
             self._done = None
             super()._decide(deletions=True)
         yield from super().changes()
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """Records that were deleted, as they were."""
+        if self._done is None:
+            return super().before()
+        items = ["null"] * len(self._images) + [f"o{i}" for i in range(len(self._images))]
+        return self._journaled(f"select _n, 'deleted', {', '.join(items)} from {_DELETED}")
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """Nothing is created."""
+        return iter(())
 
     def apply(self) -> Matched:
         """It is done, unless it was taken back."""

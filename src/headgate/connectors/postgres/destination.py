@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, WriteSpec
+from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 from . import types
@@ -48,6 +48,8 @@ class PostgresDestination:
             create_table=True,
             exact_types=frozenset(KINDS) - {"json"},  # jsonb keeps the value, not its spelling
             max_identifier=MAX_IDENTIFIER,
+            checkpoints=True,
+            undo=True,
         )
 
     def inspect(self, table: str) -> TableSchema | None:
@@ -78,6 +80,12 @@ class PostgresDestination:
         from .writer import PostgresWriter
 
         return PostgresWriter(self._access, spec)
+
+    def claim(self, ticket: Ticket) -> str | None:
+        """Take over a scope; checkpoints are kept in a schema of their own."""
+        from .state import claim
+
+        return claim(self._access, ticket)
 
     def close(self) -> None:
         """Disconnect what inspection uses."""

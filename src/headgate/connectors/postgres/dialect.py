@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headgate.model.table import Column
-from headgate.model.types import INTEGERS, FieldType
+from headgate.model.types import IMAGE, INTEGERS, FieldType
 from headgate.model.write import WriteField
 
 from .connection import identifier, literal
 from .types import native, staged
 
-_TEXTS = ("text", "uuid", "json", "other")
+STATE_SCHEMA = "_headgate"
+_TEXTS = ("text", "uuid", "json", "other", "image")
 
 
-class PostgresDialect:
+class PostgresSpelling:
+    """What needs no table to be known."""
+
+    def literal(self, value: object, column: Column) -> str:
+        """A literal of the column's type."""
+        if value is None:
+            return f"null::{native(column.type)}"
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return f"{literal(text)}::{native(column.type)}"
+
+    def state_table(self, name: str) -> str:
+        """A table of a schema of Headgate's own."""
+        return f"{STATE_SCHEMA}.{identifier(name.removeprefix(f'{STATE_SCHEMA}_'))}"
+
+    def state_type(self, of: str) -> str:
+        """``bigint`` or ``text``."""
+        return "bigint" if of == "number" else "text"
+
+
+class PostgresDialect(PostgresSpelling):
     """PostgreSQL's dialect.
 
     Args:
@@ -50,13 +70,6 @@ class PostgresDialect:
         """The type COPY is sent."""
         return staged(of)
 
-    def literal(self, value: object, column: Column) -> str:
-        """A literal of the column's type."""
-        if value is None:
-            return f"null::{native(column.type)}"
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return f"{literal(text)}::{native(column.type)}"
-
     def distinct(self, a: str, b: str) -> str:
         """``IS DISTINCT FROM``."""
         return f"{a} is distinct from {b}"
@@ -72,7 +85,7 @@ class PostgresDialect:
         of = native(column.type)
         if column.type.kind == "text":
             return expr if field.type.kind in _TEXTS and field.type.kind != "uuid" else f"{expr}::text"
-        if column.type.kind == "decimal" or of == staged(field.type):
+        if (column.type.kind == "decimal" and field.type != IMAGE) or of == staged(field.type):
             return expr
         return f"{expr}::{of}"
 
@@ -130,6 +143,14 @@ class PostgresDialect:
         number = self._number(expr, column)
         low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
         return f"case when {number} between {low} and {high} and {number} = trunc({number}) then ({number})::bigint end"
+
+    def image(self, expr: str, column: Column) -> str:  # noqa: ARG002 - every type has a text form that it reads back
+        """The value's text, with the settings of `PostgresSession.begin`."""
+        return f"{expr}::text"
+
+    def all_same(self, left: Sequence[str], right: Sequence[str]) -> str:
+        """By the text of the whole row, which can be hashed; ``IS NOT DISTINCT FROM`` cannot."""
+        return f"row({', '.join(left)})::text = row({', '.join(right)})::text"
 
     def update_from(self, target: str, sets: Sequence[tuple[str, str]], source: str, where: str) -> str:
         """``UPDATE ... FROM``."""

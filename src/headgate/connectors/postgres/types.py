@@ -34,7 +34,7 @@ def staged(of: FieldType) -> str:
     """The type in which the stage holds a field's values, which must be what COPY is sent."""
     if of.kind == "decimal":
         return "numeric"
-    return "text" if of.kind in ("json", "other") else _NAMES[of.kind]
+    return "text" if of.kind in ("json", "other", "image") else _NAMES[of.kind]
 
 
 def field_type(name: str, typmod: int, spelled: str) -> FieldType:

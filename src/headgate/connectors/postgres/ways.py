@@ -9,8 +9,9 @@ from typing import Protocol
 import psycopg
 import pyarrow as pa
 
+from headgate.model.errors import DestinationError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import LISTED_SKIPS, NUMBER, Matched, WriteSpec
+from headgate.model.write import LISTED_SKIPS, NUMBER, Images, Matched, WriteSpec
 from headgate.sql import DUPLICATE, REPEATED, STAGE, Staged, Target, changes_schema
 
 from .changes import stream
@@ -30,7 +31,15 @@ class Way(Protocol):
 
     def changes(self) -> Iterator[pa.RecordBatch]: ...
 
+    def images(self) -> Images: ...
+
+    def before(self) -> Iterator[pa.RecordBatch]: ...
+
+    def after(self) -> Iterator[pa.RecordBatch]: ...
+
     def apply(self) -> Matched: ...
+
+    def drop(self) -> bool: ...
 
     def stop(self) -> None:
         """Break off a COPY that is under way."""
@@ -107,13 +116,53 @@ class ByStage(_Loading):
         except psycopg.Error as e:
             raise self._session.failure(e) from None
 
+    def images(self) -> Images:
+        """Which columns the journal knows."""
+        return self._staged.statements.images()
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """Records that will be updated or deleted, as they are."""
+        return self._journaled(self._staged.statements.before())
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """Records that were created, as they are."""
+        return self._journaled(self._staged.statements.after())
+
+    def _journaled(self, select: str) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from stream(self._session.connection, select, self._staged.statements.journal_schema())
+        except psycopg.Error as e:
+            raise self._session.failure(e) from None
+
     def apply(self) -> Matched:
         """Carry out."""
         self._session.run("set constraints all immediate")
         return self._staged.apply()
 
+    def drop(self) -> bool:
+        """Remove the table if nothing needs it."""
+        return self._staged.drop()
 
-class IntoFresh(_Loading):
+
+class Straight:
+    """What a way without decisions has in common: its records are their own journal, and it takes nothing back."""
+
+    def images(self) -> Images:
+        """Not asked for: `WriteSpec.spooled`."""
+        raise DestinationError("records that were added without a decision are not journaled")
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """Not asked for."""
+        raise DestinationError("records that were added without a decision are not journaled")
+
+    after = before
+
+    def drop(self) -> bool:
+        """Not asked for."""
+        return False
+
+
+class IntoFresh(Straight, _Loading):
     """Straight into a table this very transaction has made, without its key."""
 
     def __init__(self, session: PostgresSession, spec: WriteSpec, target: Target) -> None:
@@ -132,7 +181,7 @@ class IntoFresh(_Loading):
         """Whether nothing of the run needs a decision."""
         creating = spec.operation in ("insert", "upsert", "append", "mirror")
         plain = all(direct(f.type, target.columns[f.name].type) is not None for f in spec.fields)
-        return creating and plain and not spec.planned and not spec.deletes
+        return creating and plain and not spec.planned and not spec.deletes and (spec.spooled or not spec.journal)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Load a batch."""

@@ -8,15 +8,15 @@ import pyarrow as pa
 
 from headgate.model.errors import DestinationError
 from headgate.model.table import Column, TableSchema
-from headgate.model.write import Matched, Operation, WriteSpec
-from headgate.sql import Target
+from headgate.model.write import Images, Matched, Operation, WriteSpec
+from headgate.sql import Checkpoints, Target
 
 from .append import Appending
 from .catalog import NEEDS, Relation, check_writable, find, lock_mode, missing, split
 from .connection import Access, PostgresSession, identifier
 from .ddl import create_table
 from .delete import Deleting
-from .dialect import PostgresDialect
+from .dialect import PostgresDialect, PostgresSpelling
 from .ways import ByStage, IntoFresh, Way
 
 
@@ -111,12 +111,30 @@ class PostgresWriter:
         """Show the decision; see `headgate.spi.destination.Writer.changes`."""
         return self._current().changes()
 
+    def images(self) -> Images:
+        """Which columns the journal knows; see `headgate.spi.destination.Writer.images`."""
+        return self._current().images()
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """What is there; see `headgate.spi.destination.Writer.before`."""
+        return self._current().before()
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """What was created; see `headgate.spi.destination.Writer.after`."""
+        return self._current().after()
+
+    def drop(self) -> bool:
+        """Remove the table if nothing needs it; see `headgate.spi.destination.Writer.drop`."""
+        return self._current().drop()
+
     def apply(self) -> Matched:
         """Carry the decision out; see `headgate.spi.destination.Writer.apply`."""
         return self._current().apply()
 
-    def commit(self) -> None:
+    def commit(self, checkpoint: str = "") -> None:
         """Make it visible, all at once."""
+        if self._spec.ticket is not None:
+            Checkpoints(PostgresSpelling(), self._session).keep(self._spec.ticket, checkpoint)
         self._session.commit()
         if self._way is not None:
             self._way.stop()

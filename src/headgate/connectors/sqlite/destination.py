@@ -12,11 +12,14 @@ from typing import Any, Final, TypeVar
 from headgate.model.errors import DestinationError, UsageError
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, WriteSpec
+from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
+from headgate.sql import Checkpoints
 
 from . import tables, types
 from .connect import BUSY_SECONDS, connect, failure, path_of
+from .dialect import SqliteSpelling
+from .session import SqliteSession
 from .writer import Place, SqliteWriter
 
 _T = TypeVar("_T")
@@ -43,6 +46,8 @@ class SqliteDestination:
         row_rejects=True,
         create_table=True,
         exact_types=frozenset(KINDS) - {"other"},
+        checkpoints=True,
+        undo=True,
         gaps={},
     )
 
@@ -104,6 +109,19 @@ class SqliteDestination:
                     f"{self._path}: table {found.name} has no column {f.name}", hint=f"Its columns are: {known}."
                 )
         return SqliteWriter(Place(self._path, found, self._foreign_keys, self._timeout), spec)
+
+    def claim(self, ticket: Ticket) -> str | None:
+        """Take over a scope; a file that is not there yet has no checkpoints, and is not made for it."""
+        if self._path.parent.is_dir() and not self._path.exists():
+            return None
+        with closing(connect(self._path, foreign_keys=self._foreign_keys, timeout=self._timeout)) as con:
+            session = SqliteSession(con, self._path)
+            kept = Checkpoints(SqliteSpelling(), session)
+            session.run("begin immediate")
+            kept.make()
+            found = kept.claim(ticket)
+            session.run("commit")
+            return found
 
     def close(self) -> None:
         """Nothing to release: every connection is closed by who opened it."""

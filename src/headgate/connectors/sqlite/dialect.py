@@ -7,10 +7,11 @@ from typing import Final
 
 from headgate.model.errors import DestinationError
 from headgate.model.table import Column
-from headgate.model.types import INTEGERS, FieldType
+from headgate.model.types import IMAGE, INTEGERS, FieldType
 from headgate.model.write import WriteField, WriteSpec
 from headgate.sql import STAGE
 
+from .session import BLOB
 from .stage import WORK
 from .tables import Found, quoted
 from .types import affinity, decode, encode
@@ -18,7 +19,38 @@ from .types import affinity, decode, encode
 _TIMES: Final = ("date", "time", "timestamp", "timestamptz")
 
 
-class SqliteDialect:
+class SqliteSpelling:
+    """What needs no table to be known."""
+
+    schema = "main"
+    """Where the destination's own tables are."""
+
+    def literal(self, value: object, column: Column) -> str:
+        """A value from a definition as that column stores it.
+
+        Raises:
+            DestinationError: it is no value of the column's type.
+        """
+        if value is None:
+            return "null"
+        read = decode([value], column.type)
+        if read.null_count:
+            raise DestinationError(f"{value!r} is not a {column.type}, the type of column {column.name}")
+        stored = encode(read, column.type, affinity(column.type.native)).to_pylist()[0]
+        if isinstance(stored, bytes):
+            return f"x'{stored.hex()}'"
+        return repr(stored) if isinstance(stored, (int, float)) else "'" + str(stored).replace("'", "''") + "'"
+
+    def state_table(self, name: str) -> str:
+        """A table beside the others; its name begins with an underscore."""
+        return f"{self.schema}.{quoted(name)}"
+
+    def state_type(self, of: str) -> str:
+        """INTEGER or TEXT."""
+        return "INTEGER" if of == "number" else "TEXT"
+
+
+class SqliteDialect(SqliteSpelling):
     """Statements for one table and one run.
 
     Staged columns have the affinity of the columns they are for, so that a staged value is what the column would hold,
@@ -80,22 +112,6 @@ class SqliteDialect:
         """Affinities stand in for types (`create_temp`); the internal columns hold integers and text."""
         return "integer" if of.kind in INTEGERS or of.kind == "boolean" else "blob" if of.kind == "binary" else "text"
 
-    def literal(self, value: object, column: Column) -> str:
-        """A value from a definition as that column stores it.
-
-        Raises:
-            DestinationError: it is no value of the column's type.
-        """
-        if value is None:
-            return "null"
-        read = decode([value], column.type)
-        if read.null_count:
-            raise DestinationError(f"{value!r} is not a {column.type}, the type of column {column.name}")
-        stored = encode(read, column.type, affinity(column.type.native)).to_pylist()[0]
-        if isinstance(stored, bytes):
-            return f"x'{stored.hex()}'"
-        return repr(stored) if isinstance(stored, (int, float)) else "'" + str(stored).replace("'", "''") + "'"
-
     def distinct(self, a: str, b: str) -> str:
         """Condition: the two differ, byte for byte, whatever collation the column has."""
         return f"{a} collate binary is not {b}"
@@ -106,6 +122,8 @@ class SqliteDialect:
 
     def value(self, expr: str, field: WriteField, column: Column) -> str:  # noqa: ARG002 - staged as the column holds it
         """A staged value; a key's with the collation in which it is unique."""
+        if field.type == IMAGE:
+            expr = _of_image(expr)
         return f"{expr} collate {self._collation(field.name)}" if field.name in self._key else expr
 
     def can_fail(self, field: WriteField, column: Column) -> bool:  # noqa: ARG002 - `value` converts nothing
@@ -119,6 +137,8 @@ class SqliteDialect:
     def shown(self, expr: str, field: WriteField, column: Column) -> str:
         """A value of that column, NULL where it cannot be one of the field's type."""
         kind = field.type.kind
+        if field.type == IMAGE:
+            return self.image(expr, column)
         if kind in _TIMES:
             shape = "[0-2][0-9]:[0-5][0-9]*" if kind == "time" else "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]*"
             return f"case when {expr} glob '{shape}' then {_canonical(expr, kind)} end"
@@ -126,6 +146,17 @@ class SqliteDialect:
         if numeric and affinity(column.type.native) not in ("TEXT", "BLOB"):
             return f"case when typeof({expr}) in ('integer', 'real') then {expr} end"
         return expr
+
+    def image(self, expr: str, column: Column) -> str:  # noqa: ARG002 - any column may hold any kind of value
+        """The kind of value in one letter, and the value: SQLite keeps kinds apart whatever a column's type."""
+        return (
+            f"case typeof({expr}) when 'integer' then 'i' || {expr} when 'real' then 'r' || quote({expr}) "
+            f"when 'text' then 't' || {expr} when 'blob' then 'x' || hex({expr}) end"
+        )
+
+    def all_same(self, left: Sequence[str], right: Sequence[str]) -> str:
+        """``IS``, pair by pair."""
+        return " and ".join(f"{a} collate binary is {b}" for a, b in zip(left, right, strict=True))
 
     def update_from(self, target: str, sets: Sequence[tuple[str, str]], source: str, where: str) -> str:
         """UPDATE ... FROM, in which a table's own ON CONFLICT clauses do not count: they would drop or replace records
@@ -137,6 +168,15 @@ class SqliteDialect:
         """DELETE of the rows another table names."""
         names = ", ".join(f"s._l{i}" for i in range(len(locators)))
         return f"delete from {target} where ({', '.join(locators)}) in (select {names} from {source} s where {where})"
+
+
+def _of_image(expr: str) -> str:
+    """The value of an image. A text is cut as a blob, since as text it would end at the first NUL."""
+    rest = f"substr({expr}, 2)"
+    return (
+        f"case substr({expr}, 1, 1) when 'i' then cast({rest} as integer) when 'r' then cast({rest} as real) "
+        f"when 't' then cast(substr(cast({expr} as blob), 2) as text) when 'x' then {BLOB}({rest}) end"
+    )
 
 
 def _canonical(expr: str, kind: str) -> str:

@@ -24,6 +24,9 @@ _CODES: Final = {
     3091: "DE05",  # SQLITE_CONSTRAINT_DATATYPE, which the module has no name for: STRICT tables
 }
 _PRIMARY: Final = {sqlite3.SQLITE_CONSTRAINT: "DE06", sqlite3.SQLITE_MISMATCH: "DE05", sqlite3.SQLITE_TOOBIG: "DE05"}
+BLOB: Final = "headgate_blob"
+"""The function that makes a blob of hexadecimal digits, which SQLite has only from 3.41 on."""
+
 _NAMED: Final = re.compile(r"(?:UNIQUE|NOT NULL) constraint failed: [^,]*\.([^,.]+)$|into \S+ column [^,]*\.([^,.]+)$")
 
 
@@ -41,6 +44,7 @@ class SqliteSession:
         self._path = path
         self._references = references
         self._cancelled = False
+        con.create_function(BLOB, 1, bytes.fromhex, deterministic=True)
 
     def cancel(self) -> None:
         """Break off the statement that runs, and refuse further ones. From any thread."""

@@ -47,10 +47,10 @@ def plain(table: str) -> str:
 
 
 def names(con: sqlite3.Connection) -> list[str]:
-    """Tables a person has made, sorted."""
+    """Tables a person has made, sorted; Headgate's own are not shown."""
     rows = con.execute(
         "select name from sqlite_master where type = 'table' and name not like 'sqlite!_%' escape '!' "
-        "and sql not like 'create virtual%' order by name"
+        "and name not like '!_headgate!_%' escape '!' and sql not like 'create virtual%' order by name"
     )
     return [str(r[0]) for r in rows]
 

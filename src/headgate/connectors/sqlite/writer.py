@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import NUMBER, Matched, Operation, Refusal, WriteSpec
-from headgate.sql import STAGE, Refused, Staged, Statements, Target, changes_schema
+from headgate.model.write import NUMBER, Images, Matched, Operation, Refusal, Ticket, WriteSpec
+from headgate.sql import STAGE, Checkpoints, Refused, Staged, Statements, Target, changes_schema
 from headgate.sql.statements import StageColumn
 
 from .connect import STOPPED, connect, failure, in_memory
@@ -73,6 +73,7 @@ class SqliteWriter:
         self._schema = _NEW if self._absent else "main"
         columns = {c.name: c for c in found.schema.columns}
         unique = _is_unique(found, self._spec.key)
+        self._dialect.schema = self._schema
         self._target = Target(f"{self._schema}.{quoted(found.name)}", columns, found.locators, unique)
         statements = Statements(self._dialect, self._spec, self._target)
         self._columns = statements.stage_columns()
@@ -170,7 +171,7 @@ class SqliteWriter:
 
     def _is_plain(self) -> bool:
         """Whether every record is simply to be added: nothing to be found at the destination, and no key twice."""
-        if not self._only_adds():
+        if not self._only_adds() or (self._spec.journal and not self._spec.spooled):
             return False
         if not self._spec.key:
             return True
@@ -201,6 +202,33 @@ class SqliteWriter:
             arrays = [pa.array(numbers, pa.int64()), pa.array(actions, pa.string())]
             arrays += [decode(v, t) for v, t in zip(values, types, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    # The journal
+
+    def images(self) -> Images:
+        """Which columns the journal knows."""
+        return self._staged.statements.images()
+
+    def before(self) -> Iterator[pa.RecordBatch]:
+        """Records that will be updated or deleted, as they are."""
+        if not self._plain:
+            yield from self._journaled(self._staged.statements.before())
+
+    def after(self) -> Iterator[pa.RecordBatch]:
+        """Records that were created, as they are."""
+        if self._plain:
+            raise DestinationError("records that were added without a decision are not journaled")
+        yield from self._journaled(self._staged.statements.after())
+
+    def _journaled(self, sql: str) -> Iterator[pa.RecordBatch]:
+        schema = self._staged.statements.journal_schema()
+        for page in self._session.pages(sql, _PAGE):
+            arrays = [pa.array(v, t) for v, t in zip(zip(*page, strict=True), schema.types, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def drop(self) -> bool:
+        """Remove the table if nothing needs it."""
+        return self._staged.drop()
 
     # Apply
 
@@ -241,15 +269,24 @@ class SqliteWriter:
 
     # The end
 
-    def commit(self) -> None:
+    def commit(self, checkpoint: str = "") -> None:
         """Make it visible."""
         if self._con is not None and self._con.in_transaction:
+            if self._spec.ticket is not None:
+                self._keep(self._spec.ticket, checkpoint)
             self._session.run("commit")
         self._made_file = self._create = False
         self._release()
         self._over = not self._spec.batched
         if self._spec.batched:
             self._prepare()
+
+    def _keep(self, ticket: Ticket, checkpoint: str) -> None:
+        kept = Checkpoints(self._dialect, self._session)
+        if self._absent:  # nobody could claim anything in a file that was not there
+            kept.make()
+            kept.claim(ticket)
+        kept.keep(ticket, checkpoint)
 
     def abort(self) -> None:
         """Forget what was not committed."""
