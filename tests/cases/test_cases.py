@@ -45,15 +45,20 @@ def _program(case: dict[str, Any], columns: list[str]) -> Program:
             **{k: case[k] for k in known if k in case},
         }
     )
-    lookups = {
-        name: pa.table(
-            {"match": pa.array([m for m, _ in rows], pa.string()), "take": pa.array([t for _, t in rows], pa.string())}
-        )
-        for name, rows in case.get("tables", {}).items()
+    lookups = {name: _texts(rows) for name, rows in case.get("tables", {}).items()}
+    absent = {
+        name: pa.table([*_texts([r[:-2] for r in rows]).columns, [r[-2] for r in rows], [r[-1] for r in rows]], names)
+        for name, rows in case.get("absent", {}).items()
+        for names in [[f"c{i}" for i in range(len(rows[0]))]]
     }
     fields = plan_fields(spec, columns, None)
     schema = pa.schema([(c, pa.string()) for c in columns])
-    return compile_program(spec, fields, effective_types(fields, None, {}), schema, lookups, STARTED)
+    return compile_program(spec, fields, effective_types(fields, None, {}), schema, lookups, STARTED, absent)
+
+
+def _texts(rows: list[list[str | None]]) -> pa.Table:
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    return pa.table(columns, [f"c{i}" for i in range(len(columns))])
 
 
 def _shown(value: object) -> object:

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from headgate.connectors.memory import MemoryDestination
 from headgate.connectors.memory.state import State
-from headgate.connectors.memory.writer import Change, MemoryWriter, Row, Table
+from headgate.connectors.memory.tables import Row, Table
+from headgate.connectors.memory.writer import Change, MemoryWriter
 from headgate.model.errors import Fenced
 from headgate.model.outcome import Outcome
 from headgate.model.write import ACTION, NUMBER, Images, Matched, Ticket, WriteSpec

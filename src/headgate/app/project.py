@@ -96,6 +96,10 @@ class Project:
         where = document.where(("destination", "connection"))
         if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
             self._no_connection(spec.destination.connection, where)
+        for name, lookup in spec.lookups.items():
+            one = lookup.connection
+            if one is not None and "://" not in one and one not in self.settings.connections:
+                self._no_connection(one, document.where(("lookups", name, "connection")))
         return Definition(file.stem, spec, self.folder, file)
 
     def _no_connection(self, name: str, where: str = "") -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from headgate.engine.limits import kept
+from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
 from headgate.model.errors import UsageError
 from headgate.model.run import Kind, Run
-from headgate.model.spec import SourceSpec
+from headgate.model.spec import LookupSpec, SourceSpec
+from headgate.spi.destination import Destination
+from headgate.spi.source import Source
 
 from .oneline import definition_for
 from .project import Definition, Project
@@ -21,6 +27,22 @@ from .project import Definition, Project
 
 def ignore(_: Progress) -> None:
     """Take no notice of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupAccess:
+    """How the lookups of a definition reach files and connections (`headgate.engine.lookups.Access`)."""
+
+    project: Project
+    definition: Definition
+
+    def source(self, lookup: LookupSpec) -> Source:
+        """The lookup's file."""
+        return self.project.source(SourceSpec(path=str(lookup.path)), self.definition.base)
+
+    def destination(self, connection: str) -> Destination:
+        """The lookup's connection."""
+        return self.project.destination(connection, self.definition.base)
 
 
 def check(project: Project, definition: Definition) -> Prepared:
@@ -33,10 +55,9 @@ def check(project: Project, definition: Definition) -> Prepared:
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
-            return prepare(
-                definition.spec, source, destination,
-                lambda lookup: project.source(SourceSpec(path=str(lookup.path)), definition.base), datetime.now(UTC),
-            )  # fmt: skip
+            started = datetime.now(UTC)
+            check_making(definition.spec, destination, started)
+            return prepare(definition.spec, source, destination, LookupAccess(project, definition), started)
         except BaseException:
             destination.close()
             raise
@@ -63,7 +84,12 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
         path = project.ledger.changes_path(run.id)
         file = str(definition.file or "")
         base, settings = str(definition.base), definition.settings
-        runner.plan(lambda changes, stops: save_plan(path, Saved(prepared.write, base, file, settings, stops), changes))
+
+        def save(changes: Iterator[pa.RecordBatch], stops: str) -> None:
+            makes = " and ".join(made_in(prepared, str))
+            save_plan(path, Saved(prepared.write, base, file, settings, stops, makes), changes)
+
+        runner.plan(save)
 
     return _execute(project, definition, Kind.PLAN, observe, plan)
 
@@ -112,6 +138,11 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     plan = ledger.run(plan_id)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
     saved = read_plan(ledger.changes_path(plan.id))
+    if saved.makes:
+        raise UsageError(
+            f"plan {plan.id} would create {saved.makes}, and how others refer to those is not known before they are there",
+            hint=f"Run the import itself: headgate run {plan.import_name}.",
+        )
     _check_unchanged(project, plan, saved)
     connection = into or plan.destination.removesuffix(f"#{saved.write.table}")
     if "***" in connection:

@@ -180,6 +180,7 @@ def _check(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, 
             "partitions": [p.name for p in prepared.partitions],
             "findings": dict(prepared.first.findings),
             "fields": [{"name": f.name, "type": str(f.type)} for f in prepared.write.fields],
+            "lookups": prepared.found,
             "schema_changes": [c.summary for c in prepared.schema_changes],
             "warnings": prepared.warnings,
         }
@@ -227,6 +228,9 @@ def _show_check(result: dict[str, Any]) -> None:
         return
     fields = ", ".join(f"{f['name']} {f['type']}" for f in result["fields"])
     out.print(f"  {result['operation']} into {result['destination']}: {fields}", markup=False)
+    for name, found in result["lookups"].items():
+        several = f", {found['ambiguous']:,} of them ambiguous" if found["ambiguous"] else ""
+        out.print(f"  lookup {name}: {found['entries']:,} entries{several}", markup=False)
     for change in result["schema_changes"]:
         out.print(f"  would {change}", markup=False)
     for warning in result["warnings"]:

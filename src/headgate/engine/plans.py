@@ -38,6 +38,7 @@ class Saved:
         file: the definition's file; empty where there was none.
         settings: what was set over it (``key.path=value``).
         stops: the limit that would stop a run of it, for people; empty when none does.
+        makes: what it would make for lookups, for people; empty when nothing.
     """
 
     write: WriteSpec
@@ -45,6 +46,7 @@ class Saved:
     file: str = ""
     settings: tuple[str, ...] = ()
     stops: str = ""
+    makes: str = ""
 
 
 def save_plan(path: Path, saved: Saved, changes: Iterator[pa.RecordBatch]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,15 +11,16 @@ import pyarrow as pa
 
 from headgate.mapping import FieldTypes, Inference, Program, compile_program, effective_types, plan_fields
 from headgate.model.errors import DefinitionError, DestinationError, SourceError
-from headgate.model.spec import FieldSpec, ImportSpec, LookupSpec
+from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Operation, WriteSpec
 from headgate.spi.destination import Destination
 from headgate.spi.source import Partition, Scan, Source
 
+from .lookups import Absent, Access, read_lookups
+
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
-OpenLookup = Callable[[LookupSpec], Source]
 
 
 @dataclass(slots=True)
@@ -33,6 +33,9 @@ class Prepared:
         table: the destination's table as it is; None when this run makes it.
         schema_changes: what the run would change in the destination's schema.
         first: the first partition's scan, open; its findings are shown to people.
+        lookups: the entries of the lookups that fields use.
+        absent: what is known of values that they have no entry for.
+        found: how many entries each lookup has, for people.
     """
 
     spec: ImportSpec
@@ -46,45 +49,70 @@ class Prepared:
     schema_changes: list[SchemaChange]
     started: datetime
     lookups: dict[str, pa.Table]
+    absent: dict[str, pa.Table]
+    found: dict[str, dict[str, int]]
     types: dict[str, FieldTypes]
-    programs: dict[pa.Schema, Program] = field(default_factory=dict)
+    programs: dict[tuple[pa.Schema, bool], Program] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def program(self, scan: Scan, name: str) -> Program:
+    def program(self, scan: Scan, name: str, *, collect: bool = False) -> Program:
         """The compiled program for a scan's columns; partitions with the same columns share one.
+
+        Args:
+            collect: the one that says which entries of lookups are to be made.
 
         Raises:
             SourceError: this partition lacks a column that the definition uses.
         """
         schema = scan.schema
-        if schema not in self.programs:
+        if (schema, collect) not in self.programs:
             try:
-                program = compile_program(self.spec, self.fields, self.types, schema, self.lookups, self.started)
+                program = self._compiled(schema, collect=collect)
             except DefinitionError as e:
                 raise SourceError(
                     f"{name}: {e.message}", hint=e.hint or "Its columns differ from the first file's."
                 ) from None
-            if self.programs and any(f.unique for f in self.fields.values()):
+            others = any(kind == collect for _, kind in self.programs)
+            if others and any(f.unique for f in self.fields.values()):
                 raise SourceError(
                     f"{name}: its columns differ from the first file's, and a field is declared unique",
                     hint="Import the files apart, or give them the same columns.",
                 )
-            self.programs[schema] = program
-        return self.programs[schema]
+            self.programs[schema, collect] = program
+        return self.programs[schema, collect]
+
+    def _compiled(self, schema: pa.Schema, *, collect: bool) -> Program:
+        return compile_program(
+            self.spec, self.fields, self.types, schema, self.lookups, self.started, self.absent, collect=collect
+        )
+
+    def forget_programs(self) -> None:
+        """Have programs compiled anew, because the lookups have changed."""
+        for program in self.programs.values():
+            program.close()
+        self.programs.clear()
 
     def close(self) -> None:
         """Release the programs and both sides."""
-        for program in self.programs.values():
-            program.close()
+        self.forget_programs()
         self.first.close()
         self.source.close()
         self.destination.close()
 
 
 def prepare(
-    spec: ImportSpec, source: Source, destination: Destination, open_lookup: OpenLookup, started: datetime
+    spec: ImportSpec,
+    source: Source,
+    destination: Destination,
+    access: Access,
+    started: datetime,
+    absent: Absent | None = None,
 ) -> Prepared:
     """Check a definition against its destination, then its source, and compile it.
+
+    Args:
+        access: how lookups reach what they read.
+        absent: by lookup, what is known of values without an entry (`headgate.mapping.compile_program`).
 
     Raises:
         DefinitionError: it does not fit one of them.
@@ -97,15 +125,18 @@ def prepare(
         fields = plan_fields(spec, first.schema.names, table)
         inferred = infer(fields, source, partitions) if table is None else {}
         types = effective_types(fields, table, inferred)
-        lookups = {name: _lookup(one, open_lookup) for name, one in spec.lookups.items()}
-        program = opened.enter_context(closing(compile_program(spec, fields, types, first.schema, lookups, started)))
+        used = {f.lookup: spec.lookups[f.lookup] for f in fields.values() if f.lookup is not None}
+        lookups, absent = read_lookups(used, access), dict(absent or {})
+        program = opened.enter_context(
+            closing(compile_program(spec, fields, types, first.schema, lookups, started, absent))
+        )
         write = _write_spec(spec, program, fields, table)
         changes = [destination.propose(wanted(write, fields))] if table is None else []
         _check_table(write, table)
         opened.pop_all()  # from here on `Prepared.close` closes them
     return Prepared(
-        spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, types,
-        programs={first.schema: program},
+        spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, absent,
+        program.entries(), types, programs={(first.schema, False): program},
     )  # fmt: skip
 
 
@@ -135,7 +166,7 @@ def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partiti
 
     A type is inferred only if every value comes back from it exactly as it was written.
     """
-    wanted = {f.source or name for name, f in fields.items() if f.type is None and f.expr is None and not _made(f)}
+    wanted = {f.column or name for name, f in fields.items() if f.type is None and f.expr is None and not _made(f)}
     if not wanted:
         return {}
     inference: Inference | None = None
@@ -165,37 +196,6 @@ def _like(records: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _made(field: FieldSpec) -> bool:
     return "value" in field.model_fields_set or field.lookup is not None or bool(field.transform)
-
-
-def _lookup(lookup: LookupSpec, open_lookup: OpenLookup) -> pa.Table:
-    if lookup.values is not None:
-        takes = [
-            None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in lookup.values.values()
-        ]
-        return pa.table({"match": pa.array(list(lookup.values), pa.string()), "take": pa.array(takes, pa.string())})
-    source = open_lookup(lookup)
-    match, take = str(lookup.match), str(lookup.take)
-    pieces: list[pa.Table] = []
-    try:
-        for partition in source.partitions():
-            with closing(source.open(partition)) as scan:
-                missing = [c for c in (match, take) if c not in scan.schema.names]
-                if missing:
-                    there = ", ".join(scan.schema.names)
-                    raise DefinitionError(
-                        f"lookup {lookup.path}: there is no column {missing[0]!r}", hint=f"There are: {there}."
-                    )
-                pieces += [
-                    pa.Table.from_batches([b.records])
-                    .select([match, take])
-                    .cast(pa.schema([(match, pa.string()), (take, pa.string())]))
-                    for b in scan.batches()
-                ]
-    finally:
-        source.close()
-    if not pieces:
-        raise SourceError(f"lookup {lookup.path} has no records")
-    return pa.concat_tables(p.rename_columns(["match", "take"]) for p in pieces)
 
 
 def _write_spec(

@@ -80,7 +80,7 @@ def _of_scan(scan: Scan, wanted: dict[int, list[Refusal]], fields: dict[str, Fie
         raws = _raw(scan, ordinals)
     for ordinal, raw, origin in zip(ordinals, raws, scan.locate(ordinals), strict=True):
         for refusal in wanted[ordinal]:
-            column = fields[refusal.field].source or refusal.field if refusal.field in fields else ""
+            column = fields[refusal.field].column or refusal.field if refusal.field in fields else ""
             value = raw.get(column) if column else None
             problem = Problem(refusal.code, refusal.reason, refusal.field, column if column in raw else "", value)
             yield Reject(refusal.number, Outcome(refusal.outcome), (problem,), raw, origin)

@@ -25,6 +25,7 @@ from headgate.spi.source import Scan
 from .ahead import ahead
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_mirror, check_rejects
+from .parents import made_in, make_entries, making
 from .prepare import Prepared
 from .refused import InvalidRecords, late
 
@@ -34,7 +35,7 @@ class Progress:
     """How far an execution has come, after every batch and at every change of phase.
 
     Attributes:
-        phase: ``reading``, ``matching``, ``writing``, ``committing``.
+        phase: ``looking up`` (which entries lookups lack), ``reading``, ``matching``, ``writing``, ``committing``.
         fraction: share of the source read, 0 to 1; None when not known.
     """
 
@@ -89,6 +90,8 @@ class Runner:
         return self._prepared.destination.open(self._prepared.write)
 
     def _plan(self, writer: Writer, save: Save) -> None:
+        self._make_entries(writer)
+        self._run.warnings += made_in(self._prepared, lambda what: f"would create {what}")
         for mapped in self._mapped():
             writer.write(mapped.accepted)
         matched = self._match(writer)
@@ -103,6 +106,7 @@ class Runner:
         save(writer.changes(), stops)
 
     def _execute(self, writer: Writer) -> None:
+        self._make_entries(writer)
         pending = True  # without any record too: the table may have to be made
         for mapped in self._mapped():
             writer.write(mapped.accepted)
@@ -123,6 +127,17 @@ class Runner:
             writer.commit()
             if not self._prepared.write.batched:
                 set_done(self._run)
+        self._tell_made()
+
+    def _make_entries(self, writer: Writer) -> None:
+        if making(self._prepared.fields):
+            self._tell("looking up")
+            make_entries(self._prepared, writer)
+
+    def _tell_made(self) -> None:
+        """What was made for lookups is part of the first commit."""
+        made = made_in(self._prepared, lambda what: f"created {what}")
+        self._run.warnings += [words for words in made if words not in self._run.warnings]
 
     def _check_rejects(self) -> None:
         check_rejects(self._prepared.spec, self._account, finished=True)
@@ -195,7 +210,9 @@ class Runner:
     def _count(self, batch: Batch, mapped: Mapped) -> None:
         self._account.read += len(batch)
         self._account.add(Outcome.SKIPPED, mapped.skipped, reason="filter")
-        self._account.add(Outcome.INVALID, len(mapped.rejects))
+        held = mapped.rejects.held
+        self._account.add(Outcome.HELD, held)
+        self._account.add(Outcome.INVALID, len(mapped.rejects) - held)
         if len(batch) != mapped.accepted.num_rows + mapped.skipped + len(mapped.rejects):
             self._account.check("A batch")
         check_rejects(self._prepared.spec, self._account, finished=False)
@@ -203,7 +220,10 @@ class Runner:
     def _end_of_partition(self, step: _Step) -> None:
         name = self._prepared.partitions[step.partition].name
         read = self._account.read - sum(p.read for p in self._run.partitions)
-        self._run.partitions.append(PartitionRead(name, dict(step.scan.findings), read))
+        findings = dict(step.scan.findings)
+        if not self._run.partitions and self._prepared.found:
+            findings["lookups"] = self._prepared.found
+        self._run.partitions.append(PartitionRead(name, findings, read))
         if step.partition:
             step.scan.close()
 

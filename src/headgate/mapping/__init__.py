@@ -9,6 +9,7 @@ from __future__ import annotations
 from .compile import compile_program
 from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
+from .lookups import wanted
 from .matching import ColumnMatch, match_columns
 from .plan import FieldTypes, effective_types, plan_fields
 from .program import Program
@@ -29,4 +30,5 @@ __all__ = [
     "effective_types",
     "match_columns",
     "plan_fields",
+    "wanted",
 ]

@@ -14,8 +14,9 @@ from headgate.model.types import FieldType
 from headgate.model.write import WriteField
 
 from .expressions import Expression, Name, Scope, check_expression
-from .fields import TEXTUAL, FieldDef, FieldSql, SourceColumn, build, constant
+from .fields import TEXTUAL, FieldDef, FieldSql, SourceColumn, Steps, build, constant
 from .layers import Layers
+from .lookups import load_lookup, wanted_columns
 from .plan import FieldTypes
 from .program import Program, Shape, Slot
 from .rules import zone_exists
@@ -34,6 +35,9 @@ def compile_program(
     source: pa.Schema,
     lookups: Mapping[str, pa.Table],
     started: datetime,
+    absent: Mapping[str, pa.Table] | None = None,
+    *,
+    collect: bool = False,
 ) -> Program:
     """Compile a definition against the source's columns.
 
@@ -41,16 +45,20 @@ def compile_program(
         fields: as `plan_fields` gave them.
         types: as `effective_types` gave them.
         source: names and types of the scan's columns; any other batch is refused by the program.
-        lookups: by name, tables with two text columns, ``match`` and ``take``.
+        lookups: by name, tables of text columns: those that are compared, then the one that is taken.
         started: the run's start, with a zone: what `now()` and `today()` mean in expressions.
+        absent: by name, what is known of values without an entry: the columns that are compared, whether the record that
+            refers to one waits for it (bool), and why there is none (text).
+        collect: make a program that does not refuse records for entries that `missing: create` is to make, and gives
+            beside the fields of accepted records which those are (`headgate.mapping.wanted`).
 
     Raises:
         DefinitionError: an expression, a transform, a format, a default or a zone is wrong.
     """
     con, spill = connect()
     try:
-        compiler = _Compiler(con, spec, fields, types, source, started)
-        compiler.load(lookups)
+        compiler = _Compiler(con, spec, fields, types, source, started, collect)
+        compiler.load(lookups, absent or {})
         slot = compiler.prepare()
         lock(con)
         return Program(con, spill, compiler.shape(), slot)
@@ -69,8 +77,10 @@ class _Compiler:
         types: Mapping[str, FieldTypes],
         source: pa.Schema,
         started: datetime,
+        collect: bool,
     ) -> None:
         self.con = con
+        self.collect = collect
         self.spec = spec
         self.zone = zone_exists(spec.timezone)
         self.columns = {f.name: _column(i, f) for i, f in enumerate(source)}
@@ -89,18 +99,10 @@ class _Compiler:
         }
         self.checks = self._checks(started)
 
-    def load(self, lookups: Mapping[str, pa.Table]) -> None:
-        """Put the lookups that fields use into tables, one row for each value, with the number of its different answers."""
+    def load(self, lookups: Mapping[str, pa.Table], absent: Mapping[str, pa.Table]) -> None:
+        """Put the lookups that fields use into tables, one row for each value."""
         for name in {d.spec.lookup for d in self.fields if d.spec.lookup}:
-            fold = self.spec.lookups[name].ignore_case
-            self.con.register("hg_lookup", lookups[name].select(["match", "take"]))
-            match = 'lower(hg_trim("match"))' if fold else '"match"'
-            self.con.execute(
-                f"CREATE TABLE {self._lookup_table(name)} AS SELECT {match} AS m, first(take) AS t, "
-                f"count(DISTINCT take) + max(CASE WHEN take IS NULL THEN 1 ELSE 0 END) AS n "
-                f'FROM hg_lookup WHERE "match" IS NOT NULL GROUP BY 1'
-            )
-            self.con.unregister("hg_lookup")
+            load_lookup(self.con, _lookup_table(name), self.spec.lookups[name], lookups[name], absent.get(name))
 
     def shape(self) -> Shape:
         """What the program is made of, for those who run it."""
@@ -113,6 +115,8 @@ class _Compiler:
             deletes="delete_when" in self.guards,
             keeps=tuple(d.name for d in self.fields if d.keeps),
             unique=tuple(d.index for d in self.fields if d.spec.unique),
+            lookups={n: _lookup_table(n) for n in dict.fromkeys(d.spec.lookup for d in self.fields) if n is not None},
+            wanted=tuple(c for d in self.fields if d.collects for c in wanted_columns(d)),
         )
 
     def prepare(self) -> Slot:
@@ -160,7 +164,7 @@ class _Compiler:
         expression = None
         if spec.expr is not None:
             expression = check_expression(self.con, spec.expr, self.scope, where=f"{where}.expr")
-        column = self.columns.get(spec.source) if spec.source is not None else None
+        column = self.columns.get(spec.column) if spec.column is not None else None
         if spec.format is not None and types.declared.kind not in ("date", "time", "timestamp", "timestamptz"):
             raise DefinitionError(
                 f"a format goes with dates and times, and {name} is {types.declared}",
@@ -177,16 +181,22 @@ class _Compiler:
             column=column,
             expression=expression,
             expression_uses=tuple(self.uses_of[n] for n in expression.names) if expression else (),
-            steps=tuple(self._step(use, index, n, f"{where}.transform") for n, use in enumerate(spec.transform)),
-            lookup=(self._lookup_table(spec.lookup), self.spec.lookups[spec.lookup].ignore_case)
-            if spec.lookup
-            else None,
+            steps=self._steps(spec, f"p{index}", where),
+            lookup=(_lookup_table(spec.lookup), self.spec.lookups[spec.lookup].ignore_case) if spec.lookup else None,
+            others=tuple(
+                (self.columns[c], self._steps(spec, f"p{index}_{n}x", where)) for n, c in enumerate(spec.columns[1:])
+            ),
+            collects=self.collect and spec.missing == "create",
         )
 
-    def _step(self, use: object, field: int, number: int, where: str) -> tuple[Transform, dict[str, Any]]:
+    def _steps(self, spec: FieldSpec, column: str, where: str) -> Steps:
+        return tuple(self._step(use, f"{column}_{n}", f"{where}.transform") for n, use in enumerate(spec.transform))
+
+    def _step(self, use: object, column: str, where: str) -> tuple[Transform, dict[str, Any]]:
+        """A transform and its settings; the answers of one in Python lie in `column`."""
         transform, settings = read_use(use, where)  # type: ignore[arg-type]
         if transform.function is not None:
-            settings["hg_column"] = f"p{field}_{number}"
+            settings["hg_column"] = column
             self.functions[settings["hg_column"]] = transform.function(settings)
             return transform, settings
         if "columns" in settings:
@@ -213,9 +223,6 @@ class _Compiler:
             raise DefinitionError(
                 f"the settings of {transform.name} cannot be: {str(e).splitlines()[0]}", where=where
             ) from None
-
-    def _lookup_table(self, name: str) -> str:
-        return ident(f"lookup {name}")
 
     def _constants(self, d: FieldDef) -> dict[str, str]:
         made = {}
@@ -277,6 +284,8 @@ class _Compiler:
         outputs["_state"] = f"CAST({state} AS TINYINT)"
         outputs.update({f"keep{d.index}": m.keep for d, m in zip(self.fields, made, strict=True) if m.keep})
         outputs.update({f"w{d.index}": m.written for d, m in zip(self.fields, made, strict=True) if m.written})
+        for d, m in zip(self.fields, made, strict=True):
+            outputs.update(zip(wanted_columns(d), m.wanted, strict=True) if d.collects else ())
         return self._over_batch(layers, outputs)
 
     def _reasons(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
@@ -286,6 +295,8 @@ class _Compiler:
         for d, m in zip(self.fields, made, strict=True):
             outputs[f"code{d.index}"] = m.code
             outputs[f"shown{d.index}"] = m.shown
+            if d.lookup is not None:
+                outputs[f"why{d.index}"] = f"jw{d.index}"
         return self._over_batch(layers, outputs or {"one": "1"})
 
     def _over_batch(self, layers: Layers, outputs: Mapping[str, str]) -> str:
@@ -295,6 +306,10 @@ class _Compiler:
             return layers.select(outputs, "batch")
         bases = [f"{c.base} AS {c.sql}" for c in columns]
         return layers.select(outputs, f"(SELECT {', '.join([*bases, *self.functions])} FROM batch)")
+
+
+def _lookup_table(name: str) -> str:
+    return ident(f"lookup {name}")
 
 
 def _plain_type(type: pa.DataType) -> pa.DataType:
@@ -309,9 +324,9 @@ def _declared(fields: Mapping[str, FieldSpec], types: Mapping[str, FieldTypes]) 
     """What the fields say about the types of source columns, for expressions; text says nothing."""
     found: dict[str, FieldType] = {}
     for name, spec in fields.items():
-        plain = spec.source is not None and not (spec.transform or spec.lookup or spec.format)
-        if plain and spec.source is not None and types[name].declared.kind not in TEXTUAL:
-            found.setdefault(spec.source, types[name].declared)
+        plain = spec.column is not None and not (spec.transform or spec.lookup or spec.format)
+        if plain and spec.column is not None and types[name].declared.kind not in TEXTUAL:
+            found.setdefault(spec.column, types[name].declared)
     return found
 
 

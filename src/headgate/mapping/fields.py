@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import duckdb
 
 TEXTUAL = frozenset({"text", "uuid", "json", "other"})
+ABSENT, WAITING = 0, -1
+"""What the number of a lookup's answers says of a value whose absence has a reason: none could be made; it was refused."""
+Steps = tuple[tuple[Transform, Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,12 @@ class FieldDef:
 
     Attributes:
         index: its place among the fields, for names inside the program.
-        column: the source column it comes from, if it does.
+        column: the source column it comes from, if it does; the first of several.
+        others: the further columns that its lookup compares, each with the transforms for it.
         expression: its `expr`, checked.
         steps: its transforms with their settings, names of columns in them bound.
         lookup: the table inside the program its lookup reads, and whether that ignores case.
+        collects: instead of being refused, records without an entry say which entry they need.
     """
 
     name: str
@@ -62,8 +67,10 @@ class FieldDef:
     column: SourceColumn | None
     expression: Expression | None
     expression_uses: tuple[str, ...]
-    steps: tuple[tuple[Transform, Mapping[str, Any]], ...]
+    steps: Steps
     lookup: tuple[str, bool] | None
+    others: tuple[tuple[SourceColumn, Steps], ...] = ()
+    collects: bool = False
 
     @property
     def textual(self) -> bool:
@@ -100,6 +107,8 @@ class FieldSql:
         before, after: the text that messages of a lookup, and all others, are about.
         inputs: what each transform in Python is to work on, by the column its answers will be in.
         keep: condition of a blank that leaves the destination's value; empty where there is none.
+        wanted: of a field that collects: the condition of an entry being needed, then what it is compared by, each as
+            written and as compared; empty otherwise.
     """
 
     value: str
@@ -109,6 +118,7 @@ class FieldSql:
     flags: list[tuple[str, str]] = field(default_factory=list)
     keep: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
 
     @property
     def bad(self) -> str:
@@ -124,7 +134,7 @@ class FieldSql:
     @property
     def shown(self) -> str:
         """The text that the message for `code` is about."""
-        return f"CASE WHEN starts_with({self.code}, 'LK') THEN {self.before} ELSE {self.after} END"
+        return f"CASE WHEN left({self.code}, 2) IN ('LK', 'HE') THEN {self.before} ELSE {self.after} END"
 
 
 def build(definition: FieldDef, layers: Layers, constants: Mapping[str, str], *, nul: bool, hand_on: bool) -> FieldSql:
@@ -150,6 +160,7 @@ class _Builder:
     after: str = "NULL"
     missed: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
 
     def build(self) -> FieldSql:
         d = self.d
@@ -170,7 +181,7 @@ class _Builder:
             keep = f"NOT coalesce({given}, FALSE)" + (f" AND NOT {self.missed}" if self.missed else "")
         self._absent(value, given)
         written = "" if self.hand_on and d.untouched else self._written(value)
-        return FieldSql(value, written, self.before, self.after, self.flags, keep, self.inputs)
+        return FieldSql(value, written, self.before, self.after, self.flags, keep, self.inputs, self.wanted)
 
     @property
     def _default_for_blank(self) -> bool:
@@ -211,8 +222,10 @@ class _Builder:
                 if d.types.declared.kind == "double":
                     self.flags.append((f"coalesce(NOT isfinite({value}), FALSE)", "'TY03'"))
                 return value, f"({value} IS NOT NULL)"
-            text = column.sql if column.as_text == column.sql else self._column("t", column.as_text, column.sql)
-        return self._parsed(self._looked_up(self._transformed(text)))
+            text = self._text(column)
+        text, self.before = self._transformed(text, d.steps)
+        self.after = self.before
+        return self._parsed(text if d.lookup is None else self._looked_up(text, *d.lookup))
 
     def _direct_value(self, answer: str, sql: str, code: str) -> tuple[str, str]:
         value = self._column("v", sql, answer)
@@ -220,48 +233,72 @@ class _Builder:
         self.flags.append((f"{value} IS NULL AND coalesce({answer}.v IS NOT NULL, FALSE)", code))
         return value, f"({value} IS NOT NULL)"
 
-    def _transformed(self, text: str) -> str:
-        """Place the steps. A step that fails gives NULL, and so do all after it: the last that is there is what it failed on."""
+    def _transformed(self, text: str, steps: Steps, part: str = "") -> tuple[str, str]:
+        """Place the steps; gives the answer, and the text that messages are about.
+
+        A step that fails gives NULL, and so do all after it: the last that is there is what it failed on.
+
+        Args:
+            part: tells the columns of one source column from those of another.
+        """
         texts = [text]
-        for number, (transform, settings) in enumerate(self.d.steps):
+        for number, (transform, settings) in enumerate(steps):
             if transform.function is not None:
                 after = settings["hg_column"]
                 self.inputs[after] = text
             else:
                 sql = transform.sql(text, settings)
                 sql = sql if transform.blanks else f"CASE WHEN {text} <> '' THEN {sql} END"
-                after = self._column(f"t{number}_", sql, text, *settings.get("hg_uses", ()))
+                after = self._column(f"t{part}{number}_", sql, text, *settings.get("hg_uses", ()))
             if transform.fails:
                 self.flags.append((f"{after} IS NULL AND coalesce(hg_trim({text}) <> '', FALSE)", "'TR01'"))
             text = after
             texts.insert(0, text)
-        self.before = self.after = f"coalesce({', '.join(texts)})"
-        return text
+        return text, f"coalesce({', '.join(texts)})"
 
-    def _looked_up(self, text: str) -> str:
-        if self.d.lookup is None:
-            return text
-        table, fold = self.d.lookup
-        i = self.d.index
-        value = self._column("k", f"lower(hg_trim({text}))", text) if fold else text
-        self.layers.join(table, f"jm{i} = {value}", {f"jm{i}": "m", f"jt{i}": "t", f"jn{i}": "n"}, [value])
-        given = (
-            f"coalesce({text} <> '', FALSE)"
-            if self.d.textual and not fold
-            else f"coalesce(hg_trim({text}) <> '', FALSE)"
-        )
-        missed = f"({given} AND jm{i} IS NULL)"
-        taken = f"jt{i}"
-        if self.d.spec.missing == "reject":
-            self.flags.append((missed, "'LK01'"))
-        elif self.d.spec.missing == "null":
-            self.missed = self._column("m", missed, text, f"jm{i}")
-        else:
-            taken = f"CASE WHEN {missed} THEN {literal(_plain(self.d.spec.default))} ELSE jt{i} END"
+    def _looked_up(self, first: str, table: str, fold: bool) -> str:
+        """Place what the lookup gives for the text, and for those of the other columns that it compares."""
+        i, texts = self.d.index, [first]
+        for k, (column, steps) in enumerate(self.d.others):
+            text, shown = self._transformed(self._text(column, f"a{k}_"), steps, f"{k}_")
+            texts.append(text)
+            self.before = f"""concat(coalesce({self.before}, ''), '", "', coalesce({shown}, ''))"""
+        keys = [self._column(f"k{k}_", f"lower(hg_trim({t}))", t) for k, t in enumerate(texts)] if fold else texts
+        names = {f"jm{i}_{k}": f"m{k}" for k in range(len(keys))}
+        on = " AND ".join(f"{name} = {key}" for name, key in zip(names, keys, strict=True))
+        self.layers.join(table, on, names | {f"jt{i}": "t", f"jn{i}": "n", f"jw{i}": "w"}, keys)
+        exact = self.d.textual and not fold
+        given = [f"coalesce({t if exact else f'hg_trim({t})'} <> '', FALSE)" for t in texts]
+        missed = f"(({' OR '.join(given)}) AND coalesce(jn{i} <= 0, TRUE))"
+        taken = self._taken(missed, " AND ".join(given), texts, keys)
         self.flags.append((f"coalesce(jn{i} > 1, FALSE)", "'LK02'"))
-        found = self._column("l", taken, text, f"jm{i}")
+        found = self._column("l", taken, *texts, f"jn{i}")
         self.after = f"coalesce({found}, {self.before})"
         return found
+
+    def _taken(self, missed: str, whole: str, texts: list[str], keys: list[str]) -> str:
+        """What is taken, with whatever follows from there being no entry.
+
+        Args:
+            missed, whole: conditions: there is none; no part of what is compared is blank.
+        """
+        i, missing = self.d.index, self.d.spec.missing
+        waits = f"coalesce(jn{i} = {WAITING}, FALSE)"
+        if missing == "default":
+            return f"CASE WHEN {missed} THEN {literal(_plain(self.d.spec.default))} ELSE jt{i} END"
+        if missing == "null":
+            self.missed = self._column("m", missed, *texts, f"jn{i}")
+        elif missing == "create" and self.d.collects:
+            makes = f"NOT {waits} AND {whole}"
+            self.flags.append((f"{missed} AND NOT ({makes})", f"CASE WHEN {waits} THEN 'HE02' ELSE 'LK01' END"))
+            self.missed = self._column("m", f"{missed} AND {makes}", *texts, f"jn{i}")
+            self.wanted = (self.missed, *(c for pair in zip(texts, keys, strict=True) for c in pair))
+        else:
+            self.flags.append((missed, f"CASE WHEN {waits} THEN 'HE02' ELSE 'LK01' END"))
+        return f"jt{i}"
+
+    def _text(self, column: SourceColumn, letter: str = "t") -> str:
+        return column.sql if column.as_text == column.sql else self._column(letter, column.as_text, column.sql)
 
     def _parsed(self, text: str) -> tuple[str, str]:
         d = self.d
@@ -282,9 +319,10 @@ class _Builder:
 
     def _absent(self, value: str, given: str) -> None:
         d = self.d
-        blank = f"{value} IS NULL"
+        wanted = f" AND NOT {self.missed}" if self.wanted else ""
+        blank = f"{value} IS NULL{wanted}"
         if d.spec.blank == "reject":
-            self.flags.append((f"NOT coalesce({given}, FALSE)", "'RU04'"))
+            self.flags.append((f"NOT coalesce({given}, FALSE){wanted}", "'RU04'"))
         if d.key:
             self.flags.append((blank, "'KY01'"))
         elif d.spec.required:

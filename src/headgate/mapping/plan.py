@@ -84,13 +84,14 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
 def _bound(name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
     if field.expr is not None or "value" in field.model_fields_set:
         return field
-    wanted = field.source if field.source is not None else name
-    if wanted in source:
-        return field.model_copy(update={"source": wanted})
+    wanted = field.columns or [name]
+    lost = next((c for c in wanted if c not in source), None)
+    if lost is None:
+        return field.model_copy(update={"source": wanted if wanted[1:] else wanted[0]})
     if field.source is None and (found := _match(name, source)):
         return field.model_copy(update={"source": found})
     raise DefinitionError(
-        f"there is no column {wanted!r} in the source", where=f"fields.{name}", hint=hint(wanted, source, "columns")
+        f"there is no column {lost!r} in the source", where=f"fields.{name}", hint=hint(lost, source, "columns")
     )
 
 
@@ -111,7 +112,7 @@ def _types(name: str, field: FieldSpec, table: TableSchema | None, inferred: Map
     if table is None:
         found = declared or (_of_value(field) if "value" in field.model_fields_set else None)
         plain = not (field.transform or field.lookup or field.format)
-        found = found or (inferred.get(field.source) if field.source is not None and plain else None) or TEXT
+        found = found or (inferred.get(field.column) if field.column is not None and plain else None) or TEXT
         return FieldTypes(found, found)
     where = f"fields.{name}"
     column = table.column(name)

@@ -20,8 +20,8 @@ def quoted(value: str | None) -> str:
     return f'"{text[:_LONGEST]}…"' if len(text) > _LONGEST else f'"{text}"'
 
 
-def reason(code: str, field: FieldDef, shown: str | None) -> str:
-    """Why the field's value `shown` gets `code`."""
+def reason(code: str, field: FieldDef, shown: str | None, why: str | None = None) -> str:
+    """Why the field's value `shown` gets `code`; `why` is what is known of an entry that a lookup does not have."""
     value = quoted(shown)
     match code[:2]:
         case "TY":
@@ -30,7 +30,10 @@ def reason(code: str, field: FieldDef, shown: str | None) -> str:
             return f"{value} cannot be changed by {', '.join(t.name for t, _ in field.steps if t.fails)}"
         case "LK":
             what = "has no entry for" if code == "LK01" else "has several different entries for"
-            return f"the lookup {field.spec.lookup} {what} {value}"
+            made = f", and none could be made: {why}" if code == "LK01" and why else ""
+            return f"the lookup {field.spec.lookup} {what} {value}{made}"
+        case "HE":
+            return f"{value}: the record it refers to was refused: {why}"
     match code:
         case "EX01":
             text = field.spec.expr if field.spec.expr is not None else field.spec.check

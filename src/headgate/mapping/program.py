@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,6 +36,8 @@ class Shape:
         deletes: there is a `delete_when`.
         keeps: fields with a ``_keep_`` column.
         unique: fields of which no value may come twice.
+        lookups: their tables inside the program, by name.
+        wanted: of a collecting program: further columns of accepted records (`headgate.mapping.lookups`).
     """
 
     source: pa.Schema
@@ -46,6 +48,8 @@ class Shape:
     deletes: bool
     keeps: tuple[str, ...]
     unique: tuple[int, ...]
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
 
 
 class Slot:
@@ -116,6 +120,14 @@ class Program:
         records = pa.RecordBatch.from_arrays(arrays, schema=self._shape.source)
         return self._map(records, [number], (), 0)
 
+    def entries(self) -> dict[str, dict[str, int]]:
+        """For each lookup, how many values have an entry (``entries``), and how many of them several (``ambiguous``)."""
+        found = {}
+        for name, table in self._shape.lookups.items():
+            query = f"SELECT count(*), count(*) FILTER (n > 1) FROM {table} WHERE n > 0"
+            found[name] = dict(zip(("entries", "ambiguous"), self._con.execute(query).fetchall()[0], strict=True))
+        return found
+
     def close(self) -> None:
         """Release memory and the folder it spills to. May be called twice."""
         self._con.close()
@@ -180,6 +192,7 @@ class Program:
             name = f"w{d.index}"
             column = _one_chunk(values.column(name)) if name in written else self._handed_on(d, records)
             arrays.append(column if column.type == d.types.written.arrow else column.cast(d.types.written.arrow))
+        arrays += [_one_chunk(values.column(name)) for name in self._shape.wanted]
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _handed_on(self, d: FieldDef, records: pa.RecordBatch) -> pa.Array:
@@ -209,7 +222,15 @@ class Program:
             code = row[f"code{d.index}"]
             if code is not None and (d.key or not row.get(DELETE)):
                 column = d.column.name if d.column is not None else ""
-                found.append(Problem(code, reason(code, d, row[f"shown{d.index}"]), d.name, column, raw.get(d.index)))
+                found.append(
+                    Problem(
+                        code,
+                        reason(code, d, row[f"shown{d.index}"], row.get(f"why{d.index}")),
+                        d.name,
+                        column,
+                        raw.get(d.index),
+                    )
+                )
         return tuple(found)
 
     def _unique(
@@ -293,7 +314,8 @@ def _accepted_schema(shape: Shape) -> pa.Schema:
     if shape.deletes:
         fields.append((DELETE, pa.bool_()))
     fields += [(f"{KEEP}{name}", pa.bool_()) for name in shape.keeps]
-    return pa.schema([*fields, *((f.name, f.type.arrow) for f in shape.fields)])
+    wanted = [(name, pa.string() if name.endswith(("text", "key")) else pa.bool_()) for name in shape.wanted]
+    return pa.schema([*fields, *((f.name, f.type.arrow) for f in shape.fields), *wanted])
 
 
 def _count(n: int) -> pa.Array:

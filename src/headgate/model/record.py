@@ -112,6 +112,8 @@ class RejectCount:
 
 
 PARTITION_SHIFT = 40
+WAITS = "HE02"
+"""The code of a record that waits for another one."""
 
 
 def record_number(partition: int, ordinal: int) -> int:
@@ -141,10 +143,19 @@ class RejectSet:
     def __len__(self) -> int:
         return len(self.ordinals)
 
+    @property
+    def held(self) -> int:
+        """How many of them have nothing wrong but that they wait for another record."""
+        return sum(_outcome(problems) is Outcome.HELD for problems in self.problems)
+
     def rejects(self, partition: int) -> Iterator[Reject]:
         """The records one by one."""
         for ordinal, row, problems in zip(self.ordinals, self.raw.to_pylist(), self.problems, strict=True):
-            yield Reject(record_number(partition, ordinal), Outcome.INVALID, problems, row)
+            yield Reject(record_number(partition, ordinal), _outcome(problems), problems, row)
+
+
+def _outcome(problems: tuple[Problem, ...]) -> Outcome:
+    return Outcome.HELD if {p.code for p in problems} == {WAITS} else Outcome.INVALID
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,21 +73,63 @@ class SourceSpec(Strict):
 
 
 class LookupSpec(Strict):
-    """A table that turns one value into another."""
+    """A table that turns one value into another, or several into one."""
 
     values: dict[str, Scalar] | None = Field(None, description="The table itself, written down.")
     path: str | None = Field(None, description="A file with the table: any format a source reads.")
-    match: str | None = Field(None, description="File: column that is compared.")
-    take: str | None = Field(None, description="File: column whose value is taken.")
+    connection: str | None = Field(
+        None, description="Connection of the project by name, or a URL, where the table or query is read, once a run."
+    )
+    table: str | None = Field(None, description="Connection: table to look in.")
+    query: str | None = Field(
+        None, description="Connection: a single SELECT instead of a table; names after colons (`:since`) are `params`."
+    )
+    match: Names | None = Field(None, description="Column that is compared; a list of them for composite keys.")
+    take: str | None = Field(None, description="Column whose value is taken.")
+    where: dict[str, Scalar] = Field(
+        {}, description="Table: only entries that have these values; null means that there is none."
+    )
+    params: dict[str, Scalar] = Field({}, description="Query: values of its parameters; they are bound, not pasted in.")
+    create: dict[str, Scalar] = Field(
+        {}, description="Table: values of other columns in entries that fields with `missing: create` make."
+    )
     ignore_case: bool = Field(False, description="Compare without regard to case and surrounding blanks.")
+
+    @field_validator("match", mode="before", json_schema_input_type=str | list[str])
+    @classmethod
+    def _match(cls, value: object) -> object:
+        return _one_or_many(value)
+
+    @field_validator("query")
+    @classmethod
+    def _select(cls, value: str | None) -> str | None:
+        return None if value is None else _single_select(value)
 
     @model_validator(mode="after")
     def _one_kind(self) -> LookupSpec:
-        if (self.values is None) == (self.path is None):
-            raise ValueError("a lookup has either values or a path")
-        if self.path is not None and not (self.match and self.take):
-            raise ValueError("a lookup from a file needs match and take")
+        if sum(given is not None for given in (self.values, self.path, self.connection)) != 1:
+            raise ValueError("a lookup has either values, or a path, or a connection")
+        if self.values is None and not (self.match and self.take):
+            raise ValueError("a lookup from a file, a table or a query needs match and take")
+        if (self.connection is None) != (self.table is None and self.query is None) or (self.table and self.query):
+            raise ValueError("a connection goes with either a table or a query")
+        if self.table is None and (self.where or self.create):
+            raise ValueError("where and create go with a table")
+        if self.query is None and self.params:
+            raise ValueError("params go with a query")
         return self
+
+    @property
+    def width(self) -> int:
+        """How many values it compares."""
+        return len(self.match or ("values",))
+
+
+def _single_select(text: str) -> str:
+    query = text.strip().removesuffix(";").rstrip()
+    if not query.lower().startswith(("select", "with")) or ";" in query:
+        raise ValueError("a query is a single SELECT, without semicolons")
+    return query
 
 
 Transform = str | dict[str, Any]
@@ -96,18 +138,19 @@ Transform = str | dict[str, Any]
 class FieldSpec(Strict):
     """How one destination value is made."""
 
-    source: str | None = Field(
+    source: str | Names | None = Field(
         None,
         alias="from",
-        description="Source column the value comes from; by default the one with the field's own name.",
+        description="Source column the value comes from; by default the one with the field's own name. A list of columns for a lookup that compares several.",
     )
     expr: str | None = Field(
         None, description="SQL expression over the source's columns; no files, no network, no subqueries."
     )
     value: Scalar = Field(None, description="A constant.")
     lookup: str | None = Field(None, description="Lookup the value goes through, after its transforms.")
-    missing: Literal["reject", "null", "default"] = Field(
-        "reject", description="What happens when the lookup has no entry."
+    missing: Literal["reject", "null", "default", "create"] = Field(
+        "reject",
+        description="What happens when the lookup has no entry: a reject [LK01], no value, the default, or an entry is made in the lookup's table.",
     )
     transform: list[Transform] = Field(
         [], description="Transforms, in order: a name, or a name with its settings (`{replace: [a, b]}`)."
@@ -156,7 +199,19 @@ class FieldSpec(Strict):
             raise ValueError("blank: default needs a default")
         if self.missing == "default" and "default" not in self.model_fields_set:
             raise ValueError("missing: default needs a default")
+        if isinstance(self.source, list) and self.lookup is None:
+            raise ValueError("several columns make one value only by a lookup; otherwise use expr")
         return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The source columns named by `from`."""
+        return [self.source] if isinstance(self.source, str) else list(self.source or ())
+
+    @property
+    def column(self) -> str | None:
+        """The source column it comes from, the first of several; None where `from` names none."""
+        return next(iter(self.columns), None)
 
 
 class DestinationSpec(Strict):
@@ -293,11 +348,32 @@ class ImportSpec(Strict):
         if self.commit == "batch" and self.operation is Operation.MIRROR:
             raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
         for name, f in self.fields.items():
-            if f.lookup is not None and f.lookup not in self.lookups:
-                raise ValueError(f"field {name!r} uses the lookup {f.lookup!r}, which is not defined")
+            if f.lookup is not None:
+                self._looks_up(name, f)
             if name.startswith("_"):
                 raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
         return self
+
+    def _looks_up(self, name: str, field: FieldSpec) -> None:
+        lookup = self.lookups.get(field.lookup or "")
+        if lookup is None:
+            raise ValueError(f"field {name!r} uses the lookup {field.lookup!r}, which is not defined")
+        given = max(len(field.columns), 1)
+        if given != lookup.width:
+            raise ValueError(
+                f"the lookup {field.lookup!r} compares {lookup.width} values, and field {name!r} gives it {given}"
+            )
+        if field.missing != "create":
+            return
+        if lookup.table is None or lookup.connection != self.destination.connection:
+            raise ValueError(
+                f"field {name!r} has missing: create, for which the lookup {field.lookup!r} must be a table of the destination's connection"
+            )
+        if self.operation is Operation.DELETE:
+            raise ValueError(f"field {name!r} has missing: create, and a deletion makes no entries")
+        others = {f.lookup for f in self.fields.values() if f.missing == "create"} - {field.lookup, None}
+        if any(lookup.table == self.lookups[o].table for o in others if o in self.lookups):
+            raise ValueError(f"two lookups would make entries in {lookup.table!r}; use one of them for both")
 
 
 class ConnectionSpec(BaseModel):

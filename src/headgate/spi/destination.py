@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from headgate.model.reading import Parents, Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Images, Matched, Operation, Ticket, WriteSpec
@@ -42,6 +43,7 @@ class Capabilities:
         max_identifier: longest column name in bytes; None when unlimited.
         checkpoints: it keeps a checkpoint, committed with the data, and a fence (`claim`).
         undo: `Writer.before` and `Writer.after` give what undo needs, and planned batches may be kept, forced or without key.
+        lookups: it can be looked up in: it is `Readable`, and its writers are `AddsParents`.
         gaps: what it cannot do, in words, for docs; each is a strict xfail of the conformance suite by its test's name.
     """
 
@@ -53,6 +55,7 @@ class Capabilities:
     max_identifier: int | None = None
     checkpoints: bool = False
     undo: bool = False
+    lookups: bool = False
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -187,4 +190,45 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Release connections. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What a destination with `Capabilities.lookups` offers beside."""
+
+    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Read the columns of a table or of a query, every value as text in the form of `headgate.model.text.text_form`.
+
+        It is one consistent read, on a connection of its own that can write nothing; it is released when the iterator
+        comes to its end or is closed. Batches have the columns of `reading` under their names, and at most 65,536 rows.
+        Nothing is held but the batch given out. A decimal whose column has no scale has the digits it was stored with.
+
+        Raises:
+            DestinationError: there is no such table or column, the query fails or gives no such column, or a parameter of
+                the query has no value. Raised by the first step of the iterator at the latest.
+        """
+        ...
+
+
+@runtime_checkable
+class AddsParents(Protocol):
+    """What a writer of a destination with `Capabilities.lookups` offers beside."""
+
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table (or to the same), in the transaction of the records that will be written.
+
+        May be called before the first `write` only, several times. What was added is visible from `commit` on and
+        forgotten by `abort`; with `spec.batched` it belongs to the first batch. Others may be kept from writing until then.
+
+        Args:
+            rows: the columns of `parents.fields` in their types.
+
+        Returns:
+            One row for each of `rows`, in their order: ``taken``, the value of `parents.take` as `Readable.read` would
+            give it, and ``refused``, why the destination did not take the record, in its own words. One of the two is null.
+
+        Raises:
+            DestinationError: there is no such table, or permission is missing.
+        """
         ...

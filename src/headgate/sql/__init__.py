@@ -10,6 +10,7 @@ from __future__ import annotations
 from .checkpoints import STATE, Checkpoints
 from .dialect import Dialect, Target
 from .grounds import DUPLICATE, MISSING, REPEATED, Ground
+from .parameters import with_parameters
 from .session import Refused, Session, swallowed
 from .staged import Staged
 from .statements import DECIDED, EXTRA, GONE, STAGE, StageColumn, Statements, changes_schema
@@ -34,4 +35,5 @@ __all__ = [
     "Target",
     "changes_schema",
     "swallowed",
+    "with_parameters",
 ]

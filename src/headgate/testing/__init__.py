@@ -11,6 +11,7 @@ pytest.register_assert_rewrite(
     "headgate.testing.source",
     "headgate.testing.runs",
     "headgate.testing.place",
+    "headgate.testing.lookups",
     "headgate.testing.matching",
     "headgate.testing.mirroring",
     "headgate.testing.transactions",

@@ -22,6 +22,7 @@ from headgate.model.table import TableSchema
 from headgate.model.write import WriteField
 from headgate.spi.destination import Destination
 
+from .lookups import LookupTests
 from .matching import MatchingTests
 from .mirroring import MirroringTests
 from .place import Connect, Place, make_by_create, read_by_mirror
@@ -33,7 +34,15 @@ from .values import ValueTests
 
 
 class DestinationConformance(
-    MatchingTests, MirroringTests, PlanningTests, TransactionTests, RefusalTests, ValueTests, UndoTests, CheckpointTests
+    MatchingTests,
+    MirroringTests,
+    PlanningTests,
+    TransactionTests,
+    RefusalTests,
+    ValueTests,
+    UndoTests,
+    CheckpointTests,
+    LookupTests,
 ):
     """What every destination must do; subclass it and say how to connect to one.
 

@@ -5,19 +5,23 @@ The reference implementation of `headgate.spi.destination`, which other destinat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pyarrow as pa
+
 from headgate.model.errors import UsageError
+from headgate.model.reading import Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 from .state import State
-from .writer import MemoryWriter, Table
+from .tables import Table, read
+from .writer import MemoryWriter
 
 __all__ = ["MemoryDestination"]
 
@@ -44,6 +48,7 @@ class MemoryDestination:
         exact_types=frozenset(KINDS) - {"other"},
         checkpoints=True,
         undo=True,
+        lookups=True,
     )
 
     def __init__(self, options: Mapping[str, Any], base: Path) -> None:  # noqa: ARG002
@@ -83,6 +88,14 @@ class MemoryDestination:
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope."""
         return self._state.claim(ticket)
+
+    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Read a table as text; there are no queries.
+
+        Raises:
+            DestinationError: there is no such table or column, or a query is asked for.
+        """
+        return read(self._tables, reading)
 
     def close(self) -> None:
         """Nothing is held. The store stays."""

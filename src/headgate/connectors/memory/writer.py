@@ -16,14 +16,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from headgate.model.codes import CODES
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
+from headgate.model.reading import REFUSED, TAKEN, Parents
 from headgate.model.table import Column, TableSchema
+from headgate.model.text import text_form
 from headgate.model.types import IMAGE, FieldType
 from headgate.model.write import (
     ACTION,
@@ -40,23 +41,14 @@ from headgate.model.write import (
 )  # fmt: skip
 
 from .state import State, image_of, value_of
+from .tables import BATCH_ROWS, Row, Table, counted, require_column
 
-Row = dict[str, Any]
-BATCH_ROWS = 65_536
 SKIPS = {
     "duplicate": "another record of the run has this key, and counts",
     "existing": "the destination already has a record with this key",
     "missing": "the destination has no record with this key",
 }
 ORDER = {Outcome.DELETED: 0, Outcome.UPDATED: 1, Outcome.CREATED: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: its schema, and its rows by a number that is never used again. Rows are replaced, never altered."""
-
-    schema: TableSchema
-    rows: dict[int, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +77,7 @@ class MemoryWriter:
         self._schema = self._find()
         self._records: list[Row] = []
         self._rows: dict[int, Row] = {}
+        self._parents: dict[str, dict[int, Row]] = {}
         self._changes: list[Change] = []
         self._decided = Matched(Account())  # everything but the changes
         self._state = state
@@ -102,10 +95,38 @@ class MemoryWriter:
                 row |= {n: value_of(row[n], of) for n in (f.name, OLD + f.name) if n in row}
         self._records += rows
 
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table, on a copy of its rows; a key of one whole number is counted up."""
+        self._check_open()
+        if parents.table not in self._tables:
+            raise DestinationError(f"there is no table {parents.table}", hint="Make it first.")
+        schema = self._tables[parents.table].schema
+        for name in (*(f.name for f in parents.fields), parents.take):
+            require_column(schema, name)
+        there = dict(self._there(parents.table))
+        keys = {_primary(schema, r): n for n, r in there.items()}
+        taken: list[str | None] = []
+        refused: list[str | None] = []
+        for given in rows.select([f.name for f in parents.fields]).to_pylist():
+            row = counted(schema, dict.fromkeys(c.name for c in schema.columns) | given, there)
+            refusal = _violation(schema, 0, -1, row, keys)
+            if refusal is None:
+                place = next(reversed(there), 0) + 1
+                there[place], keys[_primary(schema, row)] = row, place
+            refused.append(f"{refusal.reason} ({refusal.field})" if refusal else None)
+            taken.append(None if refusal else text_form(row[parents.take]))
+        self._parents[parents.table] = there
+        return pa.table({TAKEN: pa.array(taken, pa.string()), REFUSED: pa.array(refused, pa.string())})
+
+    def _there(self, table: str) -> dict[int, Row]:
+        """A table's rows, with the parents added to it."""
+        found = self._tables.get(table)
+        return self._parents.get(table, found.rows if found else {})
+
     def match(self, *, deletions: bool = True) -> Matched:
         """Decide what becomes of every record written since the last commit."""
         self._check_open()
-        self._rows = dict(self._tables[self._spec.table].rows) if self._spec.table in self._tables else {}
+        self._rows = dict(self._there(self._spec.table))
         self._changes = []
         self._decided = Matched(Account())
         # Deletions by mirror that come from a plan are no records of the source.
@@ -141,23 +162,23 @@ class MemoryWriter:
         self._check_open()
         done: list[Change] = []
         refused: list[Refusal] = []
-        taken = {self._primary(row): number for number, row in self._rows.items()}
+        taken = {_primary(self._schema, row): number for number, row in self._rows.items()}
         following = max(self._rows, default=0) + 1
         for change in sorted(self._changes, key=lambda c: ORDER[c.action]):
             self._check_open()
             place = change.row if change.row is not None else following
             row = self._row_after(change)
-            refusal = self._violation(change.number, place, row, taken) if row is not None else None
+            refusal = _violation(self._schema, change.number, place, row, taken) if row is not None else None
             if refusal is not None:
                 refused.append(refusal)
                 continue
             done.append(change)
             following += change.row is None
             if change.row is not None:
-                taken.pop(self._primary(self._rows.pop(place)), None)
+                taken.pop(_primary(self._schema, self._rows.pop(place)), None)
             if row is not None:
                 self._rows[place] = row
-                taken[self._primary(row)] = place
+                taken[_primary(self._schema, row)] = place
         return self._result(done, refused)
 
     # The journal
@@ -212,11 +233,13 @@ class MemoryWriter:
         self._check_open()
         if self._spec.ticket is not None:
             self._state.keep(self._spec.ticket, checkpoint)
+        for name, rows in self._parents.items():
+            self._tables[name] = Table(self._tables[name].schema, rows)
         if self._dropped:
             self._tables.pop(self._spec.table, None)
         else:
             self._tables[self._spec.table] = Table(self._schema, self._rows)
-        self._records, self._changes = [], []
+        self._records, self._changes, self._parents = [], [], {}
         self._finished = not self._spec.batched
 
     def abort(self) -> None:
@@ -344,25 +367,6 @@ class MemoryWriter:
         old = self._rows[change.row] if change.row is not None else dict.fromkeys(c.name for c in self._schema.columns)
         return old | change.values
 
-    def _violation(
-        self, number: int | None, place: int, row: Row, taken: Mapping[tuple[object, ...], int]
-    ) -> Refusal | None:
-        """What the table has against the row; None when it takes it."""
-        if number is None:
-            return None  # a marked row was there before, and only its marks change
-        for column in self._schema.columns:
-            value, length = row[column.name], column.type.length
-            if value is None and not column.nullable:
-                return _refusal(number, "DE04", column.name)
-            if value is not None and length and len(value) > length:
-                return _refusal(number, "DE05", column.name)
-        if self._schema.key and taken.get(self._primary(row), place) != place:
-            return _refusal(number, "DE02", self._schema.key[0])
-        return None
-
-    def _primary(self, row: Row) -> tuple[object, ...]:
-        return tuple(row[k] for k in self._schema.key)
-
     # Counting
 
     def _result(self, done: list[Change], refused: list[Refusal]) -> Matched:
@@ -425,6 +429,27 @@ class MemoryWriter:
 def _parts(changes: list[Change]) -> Iterator[list[Change]]:
     for start in range(0, len(changes), BATCH_ROWS):
         yield changes[start : start + BATCH_ROWS]
+
+
+def _violation(
+    schema: TableSchema, number: int | None, place: int, row: Row, taken: Mapping[tuple[object, ...], int]
+) -> Refusal | None:
+    """What the table has against the row; None when it takes it."""
+    if number is None:
+        return None  # a marked row was there before, and only its marks change
+    for column in schema.columns:
+        value, length = row[column.name], column.type.length
+        if value is None and not column.nullable:
+            return _refusal(number, "DE04", column.name)
+        if value is not None and length and len(value) > length:
+            return _refusal(number, "DE05", column.name)
+    if schema.key and taken.get(_primary(schema, row), place) != place:
+        return _refusal(number, "DE02", schema.key[0])
+    return None
+
+
+def _primary(schema: TableSchema, row: Row) -> tuple[object, ...]:
+    return tuple(row[k] for k in schema.key)
 
 
 def _refusal(number: int, code: str, column: str) -> Refusal:

@@ -86,9 +86,14 @@ class Appending(Straight):
         fields = [f for f in spec.fields if f.when != "updated" and not target.columns[f.name].generated]
         names = ", ".join(identifier(f.name) for f in fields)
         sent = [Sent(f.name, direct(f.type, target.columns[f.name].type)) for f in fields]
-        session.run(_BEGIN)
         self._copy = CopyIn(session.connection, f"copy {target.name} ({names}) from stdin (format binary)", sent)
-        self._refused = False
+        self._begun = self._refused = False
+
+    def _begin(self) -> None:
+        """Mark the place to come back to, before the first record."""
+        if not self._begun:
+            self._session.run(_BEGIN)
+            self._begun = True
 
     @staticmethod
     def fits(spec: WriteSpec, relation: Relation) -> bool:
@@ -106,6 +111,7 @@ class Appending(Straight):
         self._spool.add(batch)
         if self._refused:
             return
+        self._begin()
         try:
             self._copy.send(batch)
         except psycopg.Error as e:
@@ -127,6 +133,7 @@ class Appending(Straight):
         return self._stage.match(deletions=deletions)
 
     def _taken(self) -> bool:
+        self._begin()
         if self._refused:
             self._copy.stop()
             return False

@@ -134,6 +134,11 @@ class PostgresSession:
         self.connection = access.connect()
         self._cancelled = False
 
+    @property
+    def name(self) -> str:
+        """The server and database, for messages."""
+        return self._access.name
+
     def begin(self) -> None:
         """Begin a transaction."""
         self.run(f"{_SETTINGS}; set local lock_timeout = '{self._access.lock_timeout}s'")

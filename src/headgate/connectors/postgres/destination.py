@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from headgate.model.reading import Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
@@ -50,6 +53,7 @@ class PostgresDestination:
             max_identifier=MAX_IDENTIFIER,
             checkpoints=True,
             undo=True,
+            lookups=True,
         )
 
     def inspect(self, table: str) -> TableSchema | None:
@@ -86,6 +90,12 @@ class PostgresDestination:
         from .state import claim
 
         return claim(self._access, ticket)
+
+    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Read a table or a query as text, on a connection of its own."""
+        from .lookups import read
+
+        return read(self._access, reading)
 
     def close(self) -> None:
         """Disconnect what inspection uses."""

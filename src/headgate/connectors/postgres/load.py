@@ -19,7 +19,7 @@ class _Stopped(Exception):
 
 
 class CopyIn:
-    """One COPY into a table. The connection must not be used until `finish` or `stop` has returned.
+    """One COPY into a table. From the first `send` the connection must not be used until `finish` or `stop` has returned.
 
     Args:
         connection: it has a transaction open.
@@ -35,9 +35,14 @@ class CopyIn:
         self._error: BaseException | None = None
         self._stop = self._ended = False
         self._written = 0
-        self._thread = threading.Thread(target=self._work, name="headgate-copy", daemon=True)
-        self._thread.start()
-        self._queue.put(self._encoder.header())
+        self._thread: threading.Thread | None = None
+
+    def _begin(self) -> threading.Thread:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="headgate-copy", daemon=True)
+            self._thread.start()
+            self._queue.put(self._encoder.header())
+        return self._thread
 
     def send(self, batch: pa.RecordBatch) -> None:
         """Encode a batch here and have it sent there.
@@ -45,6 +50,7 @@ class CopyIn:
         Raises:
             psycopg.Error: what was sent before was not taken.
         """
+        self._begin()
         self._check()
         self._queue.put(self._encoder.encode(batch))
 
@@ -54,16 +60,17 @@ class CopyIn:
         Raises:
             psycopg.Error: it has not.
         """
+        thread = self._begin()
         self._queue.put(self._encoder.trailer())
         self._queue.put(None)
-        self._thread.join()
+        thread.join()
         self._check()
         return self._written
 
     def stop(self) -> None:
         """Have the server forget it. May be called at any time, and twice."""
         self._stop = True
-        while self._thread.is_alive():
+        while self._thread is not None and self._thread.is_alive():
             try:
                 self._queue.put(None, timeout=0.05)
             except queue.Full:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from headgate.model.errors import DestinationError
+from headgate.model.reading import Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import Images, Matched, Operation, WriteSpec
 from headgate.sql import Checkpoints, Target
@@ -17,6 +18,7 @@ from .connection import Access, PostgresSession, identifier
 from .ddl import create_table
 from .delete import Deleting
 from .dialect import PostgresDialect, PostgresSpelling
+from .lookups import add_parents
 from .ways import ByStage, IntoFresh, Way
 
 
@@ -92,6 +94,11 @@ class PostgresWriter:
         needs = NEEDS[self._spec.operation]
         deleting = self._spec.deletes or (self._spec.operation is Operation.MIRROR and not self._spec.mark)
         return needs | {"delete"} if deleting else needs
+
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table; the connection is free until the first `write`."""
+        self._current()
+        return add_parents(self._session, parents, rows)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Send a batch."""

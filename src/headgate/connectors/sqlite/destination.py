@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
+
 from headgate.model.errors import DestinationError, UsageError
+from headgate.model.reading import Reading
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
@@ -19,6 +22,7 @@ from headgate.sql import Checkpoints
 from . import tables, types
 from .connect import BUSY_SECONDS, connect, failure, path_of
 from .dialect import SqliteSpelling
+from .lookups import read
 from .session import SqliteSession
 from .writer import Place, SqliteWriter
 
@@ -48,6 +52,7 @@ class SqliteDestination:
         exact_types=frozenset(KINDS) - {"other"},
         checkpoints=True,
         undo=True,
+        lookups=True,
         gaps={},
     )
 
@@ -122,6 +127,19 @@ class SqliteDestination:
             found = kept.claim(ticket)
             session.run("commit")
             return found
+
+    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Read a table or a query as text.
+
+        Raises:
+            DestinationError: there is no such file, table or column, or the query fails.
+        """
+        if self._path.parent.is_dir() and not self._path.exists():
+            what = f"table {reading.table}" if reading.table else "query of it"
+            raise DestinationError(
+                f"{self._path}: there is no such file, and so no {what}", hint="Correct the connection's url."
+            )
+        return read(connect(self._path, timeout=self._timeout), self._path, reading)
 
     def close(self) -> None:
         """Nothing to release: every connection is closed by who opened it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,10 +51,10 @@ class SqliteSession:
         self._cancelled = True
         self._con.interrupt()
 
-    def _execute(self, sql: str) -> sqlite3.Cursor:
+    def _execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         if self._cancelled:
             raise Cancelled(STOPPED)
-        return self._con.execute(sql)
+        return self._con.execute(sql, values)
 
     def attach(self, path: Path, schema: str) -> None:
         """Attach a database file."""
@@ -74,9 +74,23 @@ class SqliteSession:
         """Execute one statement under a savepoint; `Refused` leaves everything as it was."""
         # A table's own ON CONFLICT IGNORE or REPLACE would lose records without a word.
         sql = re.sub(r"^insert into ", "insert or abort into ", sql)
+        affected = self._attempt(sql, ()).rowcount
+        if expected is not None and affected != expected:
+            self._undo()
+            raise swallowed()
+        self.run("release _hg_attempt")
+
+    def attempt_rows(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """As `attempt`, with values bound; what the statement returns."""
+        rows = self._attempt(sql, values).fetchall()
+        self.run("release _hg_attempt")
+        return rows
+
+    def _attempt(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
+        """Execute under a savepoint, which is left open unless it was refused."""
         self.run("savepoint _hg_attempt")
         try:
-            affected = self._execute(sql).rowcount
+            return self._execute(sql, values)
         except sqlite3.Error as e:
             refused = self._refusal(e)
             if refused is None:
@@ -88,10 +102,6 @@ class SqliteSession:
                 ) from e
             self._undo()
             raise refused from None
-        if expected is not None and affected != expected:
-            self._undo()
-            raise swallowed()
-        self.run("release _hg_attempt")
 
     def _undo(self) -> None:
         self.run("rollback to _hg_attempt")

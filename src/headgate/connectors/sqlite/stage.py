@@ -117,21 +117,22 @@ class Stage:
         ]
 
     def attach(self, con: sqlite3.Connection) -> None:
-        """Make the records part of a connection that has no transaction open.
+        """Make the records part of a connection; a transaction that is open stays so.
 
         Raises:
             sqlite3.Error: there is no space for them.
         """
         con.execute(f"attach ? as {WORK}", (str(self._many.finish()) if self._many else "",))
-        con.execute(f"pragma {WORK}.synchronous = off")
+        if not con.in_transaction:  # inside of one it cannot be set
+            con.execute(f"pragma {WORK}.synchronous = off")
         con.execute(f"pragma {WORK}.cache_size = -{_CACHE_KIB}")
         if self._many is None:
             con.execute(self._create)
-            con.execute("begin")
+            con.execute("savepoint _hg_stage")
             for batch in self._few:
                 rows = zip(*(c.to_pylist() for c in batch.columns), strict=True)
                 con.executemany(f"insert into {WORK}.{STAGE} values ({_marks(batch)})", rows)
-            con.execute("commit")
+            con.execute("release _hg_stage")
 
     def close(self) -> None:
         """Remove everything. The connection it was attached to must be closed. May be called twice."""

@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
+from headgate.model.reading import Parents
 from headgate.model.write import NUMBER, Images, Matched, Operation, Refusal, Ticket, WriteSpec
 from headgate.sql import STAGE, Checkpoints, Refused, Staged, Statements, Target, changes_schema
 from headgate.sql.statements import StageColumn
 
 from .connect import STOPPED, connect, failure, in_memory
 from .dialect import SqliteDialect
+from .lookups import add_parents
 from .order import Rising
 from .session import SqliteSession
 from .stage import WORK, Likeness, Stage
@@ -127,6 +129,14 @@ class SqliteWriter:
             batch = batch.filter(pc.invert(damaged))
         return batch
 
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table; this begins the transaction, and keeps other programs from writing."""
+        self._check_open()
+        con = self._open()
+        if not con.in_transaction:
+            self._begin()
+        return add_parents(con, self._session, self._place.path, parents, rows)
+
     # Match
 
     def match(self, *, deletions: bool = True) -> Matched:
@@ -146,7 +156,10 @@ class SqliteWriter:
         self._matched = self._with_refused(matched)
         return self._matched
 
-    def _connect(self) -> None:
+    def _open(self) -> sqlite3.Connection:
+        """Connect, unless that is done."""
+        if self._con is not None:
+            return self._con
         place = self._place
         if self._absent:
             con = in_memory(foreign_keys=place.foreign_keys)
@@ -156,13 +169,22 @@ class SqliteWriter:
             self._con = con
             self._session = SqliteSession(con, place.path, place.found.references)
         self._check_open()
+        return con
+
+    def _begin(self) -> None:
+        self._session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
+        if self._create:
+            self._session.run(create_statement(self._place.found.schema, self._schema))
+
+    def _connect(self) -> None:
+        con = self._open()
+        begun = con.in_transaction
         try:
             self._stage.attach(con)
         except sqlite3.Error as e:
-            raise failure(e, place.path) from e
-        self._session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
-        if self._create:
-            self._session.run(create_statement(place.found.schema, self._schema))
+            raise failure(e, self._place.path) from e
+        if not begun:
+            self._begin()
 
     def _needs_index(self) -> bool:
         if not self._spec.key or self._spec.planned:
