@@ -96,14 +96,18 @@ def test_a_definition_file_without_a_project_is_run(folder: Path, headgate: Head
     assert rows("select count(*) from item") == [(2,)]
 
 
-def test_several_imports_are_run_in_order_up_to_the_first_that_fails(folder: Path, headgate: Headgate) -> None:
+def test_of_several_imports_one_that_fails_does_not_stop_those_that_do_not_need_it(
+    folder: Path, headgate: Headgate
+) -> None:
     (folder / "a.csv").write_text(GOOD)
     said = headgate("run", "a.csv", "gone.csv", "a.csv", *INTO, "--json")
     assert said.code == 1
-    assert [r["status"] for r in headgate("runs", "--json").json] == ["failed", "succeeded"]
-    first, error = said.json
-    assert first["status"] == "succeeded"
+    assert [r["status"] for r in headgate("runs", "--json").json] == ["succeeded", "failed", "succeeded"]
+    first, error, last = said.json
+    assert first["status"] == last["status"] == "succeeded"
     assert "gone.csv" in error["error"]["message"]
+    stopped = headgate("run", "gone.csv", "a.csv", *INTO, "--stop", "--json")
+    assert [r["status"] for r in stopped.json] == ["failed", "not begun"]
 
 
 # ---- settings ----------------------------------------------------------------------------------------------------------

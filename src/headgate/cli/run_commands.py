@@ -69,13 +69,30 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
 
 @click.command()
 @click.option("--plan", "plan_id", type=int, metavar="N", help="Do exactly what this plan says.")
+@click.option("--all", "every", is_flag=True, help="Run all imports of the project.")
+@click.option(
+    "--keep-order", is_flag=True, help="Run several as they are named, even where one looks up what a later one writes."
+)
+@click.option("--stop", is_flag=True, help="Of several, begin none after one has failed.")
 @_one_line_options
-def run(imports: tuple[str, ...], plan_id: int | None, as_json: bool, quiet: bool, **options: Any) -> int:
+def run(
+    imports: tuple[str, ...],
+    plan_id: int | None,
+    every: bool,
+    keep_order: bool,
+    stop: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
     """Run imports of the project, a definition file, or a FILE straight into a table.
+
+    Of several, each comes after those that write a table it looks up in; those that need one that failed are not begun.
 
     \b
     Example:
       headgate run products
+      headgate run --all
       headgate run inbox/products.xlsx --into sqlite:///shop.db#product --key sku --create
       headgate run --plan 7
 
@@ -87,8 +104,15 @@ def run(imports: tuple[str, ...], plan_id: int | None, as_json: bool, quiet: boo
     from headgate.report import exit_code
 
     project = find_project()
-    if plan_id is not None and imports:
+    if plan_id is not None and (imports or every):
         raise UsageError("a plan knows its import; say either --plan or an import")
+    if every and imports:
+        raise UsageError("--all runs every import; say either that or which")
+    if every or imports[1:]:
+        from .run_several import run_several
+
+        names = list(project.import_files) if every else list(imports)
+        return run_several(project, names, options, keep_order=keep_order, stop=stop, as_json=as_json, quiet=quiet)
 
     def one(name: str) -> Run:
         from headgate.app.oneline import definition_for
