@@ -114,3 +114,36 @@ def test_nothing_is_run_when_one_is_wrong(shop: Shop, imports: Imports, headgate
     imports(products=PRODUCTS)
     assert headgate("run", "products", "nothing").code == 2
     assert shop.read("product") == []
+
+
+def test_a_child_of_a_refused_record_is_held(shop: Shop, folder: Path, imports: Imports, headgate: Headgate) -> None:
+    fields = {
+        "sku": {"from": "sku", "transform": ["trim", "upper"]},
+        "name": {"from": "name", "type": "text(5)", "required": True},
+    }
+    imports(products=PRODUCTS | {"fields": fields}, prices=PRICES)
+    (folder / "products.csv").write_text("sku,name\nA,Lamp\n b,Wardrobe\n,Desk\n")
+    (folder / "prices.csv").write_text("sku,price\nA,1\nB,2\nC,3\nB,x\n")
+    done = headgate("run", "prices", "products", "--json")
+    assert done.code == 3
+    products, prices = done.json
+    assert products["account"]["invalid"] == 2
+    assert {k: prices["account"][k] for k in ("created", "held", "invalid")} == {"created": 1, "held": 1, "invalid": 2}
+    rejects = headgate("rejects", prices["id"], "--json").json
+    assert [(r["outcome"], [p["code"] for p in r["problems"]]) for r in rejects] == [
+        ("held", ["HE02"]), ("invalid", ["LK01"]), ("invalid", ["HE02", "TY01"])
+    ]  # fmt: skip
+    reason = rejects[0]["problems"][0]["reason"]
+    assert reason == '"B": the record it refers to was refused: products, products.csv, line 3 [TY13]'
+    alone = headgate("run", "prices", "--json").json
+    assert alone["account"]["held"] == 0
+
+
+def test_a_record_that_is_there_is_found_although_its_update_was_refused(
+    shop: Shop, folder: Path, imports: Imports, headgate: Headgate
+) -> None:
+    imports(products=PRODUCTS | {"fields": {"sku": "sku", "name": {"from": "name", "type": "text(5)"}}}, prices=PRICES)
+    shop.sql("insert into product (sku, name) values ('A', 'Old')")
+    (folder / "products.csv").write_text("sku,name\nA,Wardrobe\n")
+    (folder / "prices.csv").write_text("sku,price\nA,1\n")
+    assert headgate("run", "prices", "products", "--json").json[1]["account"]["created"] == 1

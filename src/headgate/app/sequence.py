@@ -9,6 +9,7 @@ from headgate.model.errors import Cancelled, HeadgateError, UsageError
 from headgate.model.run import Run
 
 from .project import Definition, Project
+from .refusals import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,14 @@ class Ran:
 
 def needs(project: Project, definitions: Sequence[Definition]) -> list[list[int]]:
     """For each import, the places of those that write a table it looks up in. What it writes itself is none of them."""
-    writes = [_place(project, d.spec.destination.connection, d.spec.destination.table) for d in definitions]
+    writes = [place_of(project, d.spec.destination.connection, d.spec.destination.table) for d in definitions]
     found = []
     for mine, definition in zip(writes, definitions, strict=True):
         spec = definition.spec
         used = [spec.lookups[f.lookup] for f in spec.fields.values() if f.lookup is not None]
-        reads = {_place(project, u.connection, u.table) for u in used if u.connection and u.table} - {mine}
+        reads = {place_of(project, u.connection, u.table) for u in used if u.connection and u.table} - {mine}
         found.append([i for i, place in enumerate(writes) if place in reads])
     return found
-
-
-def _place(project: Project, connection: str, table: str) -> tuple[str, str]:
-    """A table in a form in which equal is equal: by the connection's URL, and without regard to the name's case."""
-    return str(project.connection(connection)["url"]), table.casefold()
 
 
 def order(definitions: Sequence[Definition], needed: Sequence[Sequence[int]]) -> list[int]:

@@ -23,6 +23,7 @@ from headgate.spi.source import Source
 
 from .oneline import definition_for
 from .project import Definition, Project
+from .refusals import Refusals
 
 
 def ignore(_: Progress) -> None:
@@ -45,8 +46,11 @@ class LookupAccess:
         return self.project.destination(connection, self.definition.base)
 
 
-def check(project: Project, definition: Definition) -> Prepared:
+def check(project: Project, definition: Definition, refusals: Refusals | None = None) -> Prepared:
     """Check a definition against both sides, without mapping a record or writing anything. Close the result.
+
+    Args:
+        refusals: what was refused before in the same command.
 
     Raises:
         HeadgateError: the first thing that is wrong.
@@ -57,7 +61,8 @@ def check(project: Project, definition: Definition) -> Prepared:
         try:
             started = datetime.now(UTC)
             check_making(definition.spec, destination, started)
-            return prepare(definition.spec, source, destination, LookupAccess(project, definition), started)
+            absent = refusals.absent_for(definition) if refusals is not None else None
+            return prepare(definition.spec, source, destination, LookupAccess(project, definition), started, absent)
         except BaseException:
             destination.close()
             raise
@@ -94,13 +99,25 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
     return _execute(project, definition, Kind.PLAN, observe, plan)
 
 
-def run_import(project: Project, definition: Definition, observe: Observe = ignore) -> Run:
+def run_import(
+    project: Project, definition: Definition, observe: Observe = ignore, refusals: Refusals | None = None
+) -> Run:
     """Run an import.
+
+    Args:
+        refusals: of the command it is run in with others: records that refer to what those refused are held, and what
+            this one refuses is added.
 
     Raises:
         HeadgateError: what stopped it; the ledger has the run as failed.
     """
-    return _execute(project, definition, Kind.RUN, observe, lambda runner, _, __: runner.run())
+
+    def work(runner: Runner, prepared: Prepared, run: Run) -> None:
+        runner.run()
+        if refusals is not None:
+            refusals.learn(definition, prepared, run)
+
+    return _execute(project, definition, Kind.RUN, observe, work, refusals)
 
 
 def _execute(
@@ -109,6 +126,7 @@ def _execute(
     kind: Kind,
     observe: Observe,
     work: Callable[[Runner, Prepared, Run], None],
+    refusals: Refusals | None = None,
 ) -> Run:
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
@@ -116,7 +134,7 @@ def _execute(
     run = project.ledger.begin(run)
 
     def execute() -> None:
-        with closing(check(project, definition)) as prepared:
+        with closing(check(project, definition, refusals)) as prepared:
             run.schema_changes = list(prepared.schema_changes)
             run.warnings = list(prepared.warnings)
             work(Runner(prepared, project.ledger, run, observe), prepared, run)

@@ -35,6 +35,7 @@ def run_several(
         Cancelled: by hand; nothing further is begun.
     """
     from headgate.app.oneline import definition_for
+    from headgate.app.refusals import Refusals
     from headgate.app.sequence import needs, order, run_in_order
     from headgate.app.service import run_import
 
@@ -46,9 +47,11 @@ def run_several(
     needed = needs(project, definitions)
     places = list(range(len(definitions))) if keep_order else order(definitions, needed)
 
+    refusals = Refusals(project, definitions)
+
     def one(definition: Definition) -> Run:
         with watching(definition.name, quiet=quiet or as_json) as watcher:
-            return run_import(project, definition, watcher)
+            return run_import(project, definition, watcher, refusals)
 
     done: list[Ran] = []
     shown: list[Any] = []
