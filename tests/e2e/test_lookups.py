@@ -140,6 +140,9 @@ def test_missing_entries_are_made(shop: Shop, define: Define, headgate: Headgate
     plan = headgate("plan", "items", "--json").json
     assert "would create 2 records in category" in plan["warnings"]
     assert len(shop.read("category")) == 2
+    shown = headgate("show", plan["id"]).out
+    assert "headgate run items" in shown
+    assert "--plan" not in shown
     refused = headgate("run", "--plan", plan["id"])
     assert refused.code == 2
     assert "would create 2 records in category" in refused.err

@@ -202,13 +202,20 @@ def next_commands(page: Page, run: Run) -> None:
     """The commands that go on from here."""
     commands = []
     if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL):
-        commands.append((f"headgate run --plan {run.id}", "do exactly this"))
+        exactly = (f"headgate run --plan {run.id}", "do exactly this")
+        commands.append((f"headgate run {run.import_name}", "do it") if _makes_entries(run) else exactly)
     if run.account.rejects:
         commands.append((f"headgate rejects {run.id}", "every reject with its place and reason"))
         commands.append((f"headgate rejects {run.id} --xlsx fix.xlsx", "the same as a workbook to correct"))
     if commands:
         page.heading("Next")
         page.columns(commands)
+
+
+def _makes_entries(run: Run) -> bool:
+    """Whether a plan would make entries of lookups, and so cannot be run from what was saved."""
+    found = (part.findings.get("lookups") for part in run.partitions)
+    return any(one.get("created") for lookups in found if isinstance(lookups, dict) for one in lookups.values())
 
 
 def _iso(at: datetime | None) -> str | None:
