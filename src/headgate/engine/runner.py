@@ -24,7 +24,7 @@ from headgate.spi.source import Scan
 
 from .ahead import ahead
 from .interrupts import breaking_off, uninterrupted
-from .limits import check_mirror, check_rejects
+from .limits import check_rejects, check_writes, together
 from .prepare import Prepared
 from .refused import InvalidRecords, late
 
@@ -95,7 +95,7 @@ class Runner:
         self._settle(matched)
         stops = ""
         try:
-            check_mirror(self._prepared.spec, matched)
+            check_writes(self._prepared.spec, self._account, matched.in_scope)
             self._check_rejects()
         except LimitExceeded as e:
             stops = e.message
@@ -113,7 +113,7 @@ class Runner:
             self._finish(writer, self._match(writer))
 
     def _finish(self, writer: Writer, matched: Matched) -> None:
-        check_mirror(self._prepared.spec, matched)
+        check_writes(self._prepared.spec, together(self._account, matched), matched.in_scope)
         self._tell("writing")
         self._settle(writer.apply())
         self._check_rejects()

@@ -199,11 +199,19 @@ class LimitSpec(Strict):
     """Guards against doing too much."""
 
     deletes: int | str | None = Field(
-        "10%",
-        description="Most deletions by mirror, as a number or a share of the records in scope; null for no limit.",
+        None,
+        description="Most deletions, as a number or a share of the records read (mirror: of the records in scope); null for no limit. "
+        "Left out: `10%` for mirror, no limit otherwise.",
+    )
+    changes: int | str | None = Field(
+        None,
+        description="Most updates and deletions together, as a number or a share of the records read; null for no limit.",
+    )
+    creates: int | str | None = Field(
+        None, description="Most records created, as a number or a share of the records read; null for no limit."
     )
 
-    @field_validator("deletes")
+    @field_validator("deletes", "changes", "creates")
     @classmethod
     def _share(cls, value: int | str | None) -> int | str | None:
         return _limit(value)
@@ -259,6 +267,14 @@ class ImportSpec(Strict):
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _guard_mirror(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("operation") != Operation.MIRROR:
+            return data
+        limits = data.get("limits", {})
+        return data | {"limits": {"deletes": "10%"} | limits} if isinstance(limits, dict) else data
 
     @field_validator("source", mode="before", json_schema_input_type=str | SourceSpec)
     @classmethod
