@@ -77,3 +77,33 @@ def test_with_commit_batch_the_batches_before_count_and_are_kept(
     assert "create 70,000 of 70,000 records, more than limits.creates: 66000" in stopped.err
     assert "the batches committed before are kept" in stopped.err
     assert len(shop.read("item", "id")) == 65_536
+
+
+@pytest.mark.parametrize("create", [False, True])
+@pytest.mark.parametrize(("rows", "shown"), [(5, "5"), ([5, 9], "5 to 9"), ([0, 3], "0 to 3")])
+def test_a_source_without_the_rows_expected_of_it_leaves_nothing(
+    rows: Any, shown: str, create: bool, shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    if not create:
+        shop.table("item", COLUMNS, THERE)
+    tables = _tables(shop)
+    where = {"connection": "shop", "table": "item", "create": create}
+    define(shop, DATA, destination=where, expect={"rows": rows})
+    plan = headgate("plan", "items", "--json").json
+    assert any("a run would stop here: the source has 4 records" in w for w in plan["warnings"])
+    for command in (["run", "items"], ["run", "--plan", plan["id"]]):
+        stopped = headgate(*command)
+        assert stopped.code == 1
+        assert f"the source has 4 records, and expect.rows is {shown}; nothing was kept" in stopped.err
+    assert _tables(shop) == tables
+    assert create or shop.read("item") == THERE
+    assert headgate("run", "items", "--set", "expect.rows=4").code == 0
+    assert shop.has("item")
+
+
+def test_rows_refused_and_filtered_are_expected_too(shop: Shop, define: Define, headgate: Headgate) -> None:
+    shop.table("item", COLUMNS, THERE)
+    data = DATA + "5,rug,x\n"
+    define(shop, data, filter="name <> 'gone'", expect={"rows": 5})
+    run = headgate("run", "items", "--json")
+    assert (run.code, counts(run.json)) == (3, {"created": 1, "updated": 2, "skipped": 1, "invalid": 1})

@@ -39,6 +39,24 @@ def check_rejects(spec: ImportSpec, account: Account, *, finished: bool) -> None
         )
 
 
+def check_expected(spec: ImportSpec, account: Account) -> None:
+    """Stop when the source, read to its end, does not have as many records as the definition expects.
+
+    Raises:
+        LimitExceeded: with both numbers.
+    """
+    rows = spec.expect.rows
+    if rows is None:
+        return
+    least, most = rows if isinstance(rows, tuple) else (rows, rows)
+    if not least <= account.read <= most:
+        wanted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        raise LimitExceeded(
+            f"the source has {account.read:,} records, and expect.rows is {wanted}; {kept(spec)}",
+            hint="Ask whoever made the source whether it is whole. If it is, change expect.rows.",
+        )
+
+
 def together(account: Account, matched: Matched) -> Account:
     """The run's account as it will be when what was matched is written."""
     both = Account.from_dict(account.as_dict())

@@ -217,6 +217,23 @@ class LimitSpec(Strict):
         return _limit(value)
 
 
+class ExpectSpec(Strict):
+    """Control totals: what whoever made the source says is in it."""
+
+    rows: int | tuple[int, int] | None = Field(
+        None,
+        description="How many records the source has, refused and filtered ones too: a number, or the least and the most (`[400, 600]`).",
+    )
+
+    @field_validator("rows")
+    @classmethod
+    def _range(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        least, most = value if isinstance(value, tuple) else (value or 0, value or 0)
+        if not 0 <= least <= most:
+            raise ValueError("rows is a number, or the least and the most; neither is negative")
+        return value
+
+
 class DeleteSpec(Strict):
     """What mirror does instead of deleting."""
 
@@ -263,6 +280,9 @@ class ImportSpec(Strict):
     )
     delete: DeleteSpec | None = Field(None, description="mirror: mark records instead of deleting them.")
     limits: LimitSpec = Field(LimitSpec(), description="Guards against doing too much.")
+    expect: ExpectSpec = Field(
+        ExpectSpec(), description="Control totals; a source that does not have them stops the run."
+    )
     rejects: RejectSpec = Field(RejectSpec(), description="How many rejects are bearable.")
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
@@ -308,6 +328,8 @@ class ImportSpec(Strict):
             raise ValueError("scope and delete go with mirror")
         if self.commit == "batch" and self.operation is Operation.MIRROR:
             raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
+        if self.commit == "batch" and self.expect.rows is not None:
+            raise ValueError("expect must see the whole source before anything is kept; commit: batch cannot be")
         for name, f in self.fields.items():
             if f.lookup is not None and f.lookup not in self.lookups:
                 raise ValueError(f"field {name!r} uses the lookup {f.lookup!r}, which is not defined")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from headgate.engine.limits import allowed, check_rejects, check_writes, together
+from headgate.engine.limits import allowed, check_expected, check_rejects, check_writes, together
 from headgate.model.errors import LimitExceeded
 from headgate.model.outcome import Account, Outcome
 from headgate.model.spec import ImportSpec
@@ -96,3 +96,27 @@ def test_what_was_committed_before_counts_too() -> None:
 def test_what_is_no_limit_is_said(name: str, bad: int | str) -> None:
     with pytest.raises(ValidationError):
         spec(limits={name: bad})
+
+
+@pytest.mark.parametrize("rows", [4, 0, [3, 5], [0, 4], [4, 4]])
+@pytest.mark.parametrize("read", [0, 2, 3, 4, 5, 6])
+def test_rows_are_a_number_or_a_range_with_both_ends(rows: int | list[int], read: int) -> None:
+    expected = spec(expect={"rows": rows})
+    least, most = rows if isinstance(rows, list) else (rows, rows)
+    if read in range(least, most + 1):
+        check_expected(expected, account(read, 0))
+    else:
+        with pytest.raises(LimitExceeded, match=rf"has {read} records, and expect\.rows is {least}"):
+            check_expected(expected, account(read, 0))
+
+
+@pytest.mark.parametrize("rows", [-1, [5, 3], [-1, 3], [1], "many", "1%"])
+def test_what_can_be_no_number_of_rows_is_said(rows: object) -> None:
+    with pytest.raises(ValidationError):
+        spec(expect={"rows": rows})
+
+
+def test_rows_cannot_be_expected_of_a_source_committed_batch_by_batch() -> None:
+    spec(commit="batch")
+    with pytest.raises(ValidationError, match="commit: batch cannot be"):
+        spec(commit="batch", expect={"rows": 4})
