@@ -107,6 +107,8 @@ def kind(annotation: object) -> str:
         return kind(args[0])
     if origin is list:
         return f"list of {kind(args[0])}"
+    if origin is tuple:
+        return f"[{', '.join(map(kind, args))}]"
     if origin is dict:
         return f"mapping of {kind(args[1])}"
     if annotation is typing.Any:

@@ -24,7 +24,7 @@ from headgate.spi.source import Scan
 
 from .ahead import ahead
 from .interrupts import breaking_off, uninterrupted
-from .limits import check_mirror, check_rejects
+from .limits import check_expected, check_rejects, check_writes, together
 from .parents import made_in, make_entries, making
 from .prepare import Prepared
 from .refused import InvalidRecords, late
@@ -98,7 +98,8 @@ class Runner:
         self._settle(matched)
         stops = ""
         try:
-            check_mirror(self._prepared.spec, matched)
+            check_expected(self._prepared.spec, self._account)
+            check_writes(self._prepared.spec, self._account, matched.in_scope)
             self._check_rejects()
         except LimitExceeded as e:
             stops = e.message
@@ -117,7 +118,8 @@ class Runner:
             self._finish(writer, self._match(writer))
 
     def _finish(self, writer: Writer, matched: Matched) -> None:
-        check_mirror(self._prepared.spec, matched)
+        check_expected(self._prepared.spec, self._account)
+        check_writes(self._prepared.spec, together(self._account, matched), matched.in_scope)
         self._tell("writing")
         self._settle(writer.apply())
         self._check_rejects()

@@ -254,14 +254,39 @@ class LimitSpec(Strict):
     """Guards against doing too much."""
 
     deletes: int | str | None = Field(
-        "10%",
-        description="Most deletions by mirror, as a number or a share of the records in scope; null for no limit.",
+        None,
+        description="Most deletions, as a number or a share of the records read (mirror: of the records in scope); null for no limit. "
+        "Left out: `10%` for mirror, no limit otherwise.",
+    )
+    changes: int | str | None = Field(
+        None,
+        description="Most updates and deletions together, as a number or a share of the records read; null for no limit.",
+    )
+    creates: int | str | None = Field(
+        None, description="Most records created, as a number or a share of the records read; null for no limit."
     )
 
-    @field_validator("deletes")
+    @field_validator("deletes", "changes", "creates")
     @classmethod
     def _share(cls, value: int | str | None) -> int | str | None:
         return _limit(value)
+
+
+class ExpectSpec(Strict):
+    """Control totals: what whoever made the source says is in it."""
+
+    rows: int | tuple[int, int] | None = Field(
+        None,
+        description="How many records the source has, refused and filtered ones too: a number, or the least and the most (`[400, 600]`).",
+    )
+
+    @field_validator("rows")
+    @classmethod
+    def _range(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        least, most = value if isinstance(value, tuple) else (value or 0, value or 0)
+        if not 0 <= least <= most:
+            raise ValueError("rows is a number, or the least and the most; neither is negative")
+        return value
 
 
 class DeleteSpec(Strict):
@@ -310,10 +335,21 @@ class ImportSpec(Strict):
     )
     delete: DeleteSpec | None = Field(None, description="mirror: mark records instead of deleting them.")
     limits: LimitSpec = Field(LimitSpec(), description="Guards against doing too much.")
+    expect: ExpectSpec = Field(
+        ExpectSpec(), description="Control totals; a source that does not have them stops the run."
+    )
     rejects: RejectSpec = Field(RejectSpec(), description="How many rejects are bearable.")
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _guard_mirror(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("operation") != Operation.MIRROR:
+            return data
+        limits = data.get("limits", {})
+        return data | {"limits": {"deletes": "10%"} | limits} if isinstance(limits, dict) else data
 
     @field_validator("source", mode="before", json_schema_input_type=str | SourceSpec)
     @classmethod
@@ -347,6 +383,8 @@ class ImportSpec(Strict):
             raise ValueError("scope and delete go with mirror")
         if self.commit == "batch" and self.operation is Operation.MIRROR:
             raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
+        if self.commit == "batch" and self.expect.rows is not None:
+            raise ValueError("expect must see the whole source before anything is kept; commit: batch cannot be")
         for name, f in self.fields.items():
             if f.lookup is not None:
                 self._looks_up(name, f)
