@@ -366,7 +366,12 @@ def help_of(command: click.Command, context: click.Context) -> str:
     return f"```text\n{command.get_help(context).rstrip()}\n```\n"
 
 
-EXAMPLE_URLS = {"memory": "memory://", "sqlite": "sqlite:///shop.db", "postgres": "postgresql://user@localhost/shop"}
+EXAMPLE_URLS = {
+    "memory": "memory://",
+    "sqlite": "sqlite:///shop.db",
+    "postgres": "postgresql://user@localhost/shop",
+    "mysql": "mysql://user@localhost/shop",
+}
 
 
 def connectors() -> str:

@@ -1,6 +1,7 @@
 """Fixtures everybody uses.
 
 ``pg_url``: a running PostgreSQL (one a session and worker). ``pg_db``: an empty database of it for one test.
+``maria``: a running MariaDB, likewise. ``maria_db``: URL of an empty database of it for one test.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from support.mariadb import MariaServer
 from support.optional import fail_if_required
 from support.postgres import Server
 
@@ -95,3 +97,29 @@ def pg_db(pg_database: str) -> Iterator[str]:
         for (schema,) in found:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")
         connection.execute("CREATE SCHEMA public")
+
+
+@pytest.fixture(scope="session")
+def maria() -> Iterator[MariaServer]:
+    """A server of the session's own."""
+    try:
+        server = MariaServer()
+    except (OSError, RuntimeError) as e:
+        pytest.skip(f"no MariaDB: {e}")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def maria_db(maria: MariaServer) -> Iterator[str]:
+    """URL of an empty database."""
+    from headgate.connectors.mysql.connection import Access
+
+    connection = Access.read({"url": maria.url}).connect()
+    with connection.cursor() as cursor:
+        cursor.execute("create database headgate_test character set utf8mb4")
+        yield maria.url_of("headgate_test")
+        cursor.execute("drop database headgate_test")
+    connection.close()

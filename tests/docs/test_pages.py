@@ -68,6 +68,8 @@ def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.F
         del environment["HEADGATE_HOME"]
     if needs.get("needs") == "postgres":
         environment["DATABASE_URL"] = request.getfixturevalue("pg_db")
+    if needs.get("needs") == "mysql":
+        environment["DATABASE_URL"] = request.getfixturevalue("maria_db")
     folder = shop
     for block in blocks(PAGES[page]):
         if block.title:

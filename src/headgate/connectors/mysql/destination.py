@@ -1,0 +1,117 @@
+"""The MariaDB and MySQL destination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.types import KINDS, FieldType
+from headgate.model.write import Operation, Ticket, WriteSpec
+from headgate.spi.destination import Capabilities
+
+if TYPE_CHECKING:
+    from .writer import MysqlWriter
+
+_MAX_IDENTIFIER = 64
+
+
+class MysqlDestination:
+    """A MariaDB database, 10.11 and later. Written for MySQL 8 too.
+
+    Args:
+        options: the connection: ``url`` (``mysql://user:password@host:port/database``), and ``password``,
+            ``connect_timeout`` and ``lock_timeout`` (seconds), ``local_infile``, ``ssl_ca``, ``ssl_cert`` and ``ssl_key``
+            (files) where given.
+        base: not used; a database has no folder.
+
+    Raises:
+        UsageError: the options are wrong. Nothing is connected yet.
+    """
+
+    schemes = ("mysql", "mariadb")
+
+    def __init__(self, options: Mapping[str, Any], base: Path) -> None:  # noqa: ARG002 - the constructor all connectors have
+        from .connection import Access
+
+        self._access = Access.read(options)
+        self._session: Any = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything, in one transaction."""
+        return Capabilities(
+            operations=frozenset(Operation),
+            transactional=True,
+            row_rejects=True,
+            create_table=True,
+            exact_types=frozenset(KINDS) - {"json"},  # MySQL keeps the value, not its spelling
+            max_identifier=_MAX_IDENTIFIER,
+            checkpoints=True,
+            undo=True,
+            gaps={
+                "test_columns_may_have_any_name": "names of columns end in no blank and have no characters beyond U+FFFF",
+                "test_appended_records_are_taken_back_one_by_one": "without a primary key there is no name for a row",
+            },
+        )
+
+    def inspect(self, table: str) -> TableSchema | None:
+        """The table or view as it is now; None when there is none."""
+        from .catalog import find
+
+        found = find(self._rows, table)
+        return found.table if found is not None else None
+
+    def tables(self) -> list[str]:
+        """All tables and views of the database."""
+        from .catalog import names
+
+        return names(self._rows)
+
+    def propose(self, wanted: TableSchema) -> SchemaChange:
+        """The statement that makes the table."""
+        from .ddl import create_table
+
+        columns = ", ".join(f"{c.name} {self.native(c.type)}" for c in wanted.columns)
+        key = f" with key {', '.join(wanted.key)}" if wanted.key else ""
+        mariadb = self._connected().mariadb
+        return SchemaChange(f"create table {wanted.name} ({columns}){key}", create_table(wanted, mariadb=mariadb))
+
+    def native(self, type: FieldType) -> str:
+        """The database's name for a type."""
+        from .types import native
+
+        return native(type)
+
+    def open(self, spec: WriteSpec) -> MysqlWriter:
+        """Begin a run's writing on a connection of its own."""
+        from .writer import MysqlWriter
+
+        return MysqlWriter(self._access, spec)
+
+    def claim(self, ticket: Ticket) -> str | None:
+        """Take over a scope; checkpoints are kept in a table beside the others."""
+        from .state import claim
+
+        return claim(self._access, ticket)
+
+    def close(self) -> None:
+        """Disconnect what inspection uses."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _connected(self) -> Any:
+        if self._session is None:
+            from .connection import MysqlSession
+
+            self._session = MysqlSession(self._access)
+        return self._session
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        session = self._connected()
+        try:
+            return list(session.rows(sql))
+        finally:
+            session.rollback()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from headgate.connectors.mysql import MysqlDestination
+from headgate.connectors.mysql.connection import Access, identifier
+from headgate.model.write import WriteField
+from headgate.spi.destination import Destination
+from headgate.testing.destination import DestinationConformance
+from headgate.testing.place import Connect
+from headgate.testing.runs import Row
+
+
+class TestMysql(DestinationConformance):
+    @pytest.fixture
+    def connect(self, maria_db: str) -> Connect:
+        self.params = Access.read({"url": maria_db}).params
+        return lambda: MysqlDestination({"url": maria_db}, Path())
+
+    def read(self, destination: Destination, table: str, fields: Sequence[WriteField]) -> list[Row]:
+        """With the driver alone: it waits for nobody, and says what is there whatever the connector thinks."""
+        columns = ", ".join(identifier(f.name) for f in fields)
+        with pymysql.connect(**self.params, charset="utf8mb4") as connection, connection.cursor() as cursor:
+            cursor.execute(f"select {columns} from {identifier(table)}")
+            rows = cursor.fetchall()
+        return [{f.name: _value(f.type.kind, v) for f, v in zip(fields, row, strict=True)} for row in rows]
+
+
+def _value(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    match kind:
+        case "boolean":
+            return bool(value)
+        case "time":
+            return (dt.datetime.min + value).time()  # noqa: DTZ901
+        case "timestamptz":
+            return value.replace(tzinfo=dt.UTC)
+        case _:
+            return value
