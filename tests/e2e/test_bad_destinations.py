@@ -62,7 +62,7 @@ def test_a_file_that_is_not_there_is_not_made_without_being_told(
         ("postgresql://me:hunter2[@host.invalid/db", 1, "host.invalid"),
         ("postgresql://me:hunter2@[host/db", 2, "postgresql://"),
         ("postgresql://me:hunter2@nowhere.invalid/db", 1, "nowhere.invalid"),
-        ("mysql://me:hunter2@127.0.0.1/db", 2, "mysql"),
+        ("oracle://me:hunter2@127.0.0.1/db", 2, "oracle"),
         ("nothing", 2, "has no URL"),
         ("", 2, "has no URL"),
     ],

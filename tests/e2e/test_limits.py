@@ -15,8 +15,10 @@ DATA = "id,name,qty\n1,lamp,6\n2,desk,10\n3,gone,0\n4,chair,1\n"
 
 def _tables(shop: Shop) -> Rows:
     if shop.kind == "sqlite":
-        return sorted(shop.sql("select name from sqlite_master"))
-    return sorted(shop.sql("select schemaname, tablename from pg_tables where schemaname !~ '^(pg_|information)'"))
+        return sorted(shop.sql("select name from sqlite_master where name not like '%!_headgate!_%' escape '!'"))
+    return sorted(
+        shop.sql("select schemaname, tablename from pg_tables where schemaname !~ '^(pg_|information|_headgate)'")
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,8 +252,30 @@ def test_append_adds_all_every_time(shop: Shop, define: Define, headgate: Headga
     shop.table("item", "id integer, name text, qty integer", THERE)
     define(shop, "id,name,qty\n1,lamp,5\n1,lamp,5\n4,chair,x\n", operation="append", key=None)
     for times in (1, 2):
-        assert counts(headgate("run", "items", "--json").json) == {"created": 2, "invalid": 1}
+        assert counts(headgate("run", "items", "--json", "--set", "source.again=run").json) == {
+            "created": 2,
+            "invalid": 1,
+        }
         assert shop.read("item") == sorted(THERE + [(1, "lamp", 5)] * 2 * times)
+
+
+def test_append_leaves_out_what_was_appended_before(
+    shop: Shop, define: Define, headgate: Headgate, folder: Path
+) -> None:
+    shop.table("item", "id integer, name text, qty integer", THERE)
+    define(shop, "id,name,qty\n1,lamp,5\n", operation="append", key=None, source="*.csv")
+    first = headgate("run", "items", "--json").json
+    (folder / "again.csv").write_bytes((folder / "items.csv").read_bytes())
+    again = headgate("run", "items", "--json")
+    assert (again.code, counts(again.json)) == (0, {})
+    assert f"items.csv was imported already, by run {first['id']}" in again.json["warnings"][0]
+    (folder / "new.csv").write_text("id,name,qty\n9,more,1\n")
+    third = headgate("run", "items", "--json").json
+    assert counts(third) == {"created": 1}
+    assert [p["name"] for p in third["partitions"]] == ["new.csv"]
+    assert shop.read("item") == sorted([*THERE, (1, "lamp", 5), (9, "more", 1)])
+    assert headgate("undo", third["id"]).code == 0
+    assert counts(headgate("run", "items", "--json").json) == {"created": 1}, "what was undone is new again"
 
 
 def test_a_key_of_two_fields(shop: Shop, define: Define, headgate: Headgate) -> None:

@@ -23,7 +23,7 @@ def test_a_plan_that_is_run_does_what_a_plain_run_does(
     operation: str, shop: Shop, define: Define, headgate: Headgate
 ) -> None:
     done: list[tuple[dict[str, int], Rows, list[tuple[int, str]]]] = []
-    more = {"key": None} if operation == "append" else {}
+    more = {"key": None, "source": {"path": "items.csv", "again": "run"}} if operation == "append" else {}
     for way in ("plain", "plan"):
         columns = COLUMNS.replace(" primary key", "") if operation == "append" else COLUMNS
         shop.table("item", columns, THERE)

@@ -48,6 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def _definition(folder: Path, number: int, rules: dict[str, Any], table: str) -> Definition:
     append = rules["operation"] == "append"
+    again = "run"  # what is written twice is read twice here
     if rules["operation"] == "mirror":
         rules = rules | {"commit": "run"}
     if not append:
@@ -60,7 +61,14 @@ def _definition(folder: Path, number: int, rules: dict[str, Any], table: str) ->
     spec = ImportSpec.model_validate(
         rules
         | {
-            "source": {"path": f"{number}-*.csv", "delimiter": ",", "quote": '"', "header": 1, "encoding": "utf-8"},
+            "source": {
+                "path": f"{number}-*.csv",
+                "again": again,
+                "delimiter": ",",
+                "quote": '"',
+                "header": 1,
+                "encoding": "utf-8",
+            },
             "fields": fields,
             "filter": "name <> 'ä'",
             "limits": {"deletes": None},

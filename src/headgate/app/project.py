@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from headgate.spi.destination import Destination
 from headgate.spi.source import Source
 
 from . import yaml_file
+from .recovery import recover
 from .references import resolve, without_secrets
 
 if TYPE_CHECKING:
@@ -146,13 +148,21 @@ class Project:
     def ledger(self) -> Ledger:
         """Where runs are kept: `.headgate/` of the project, or the user's own outside of one (HEADGATE_HOME).
 
-        Runs whose process died are closed as failed when it is opened.
+        When it is opened, runs whose process died are closed as what their destination says of them.
         """
         from headgate.ledger import open_ledger
 
         ledger = open_ledger(self.state / "ledger.db")
-        ledger.recover()
+        recover(self, ledger)
         return ledger
+
+    def prune_journals(self) -> list[int]:
+        """Remove journals that are too old or too much; the runs they were of cannot be undone any more."""
+        from headgate.engine.journal import prune_journals
+
+        keep = self.settings.journal
+        oldest = datetime.now(UTC) - timedelta(days=keep.days)
+        return prune_journals(self.ledger.journal_path(0).parent, oldest, keep.megabytes << 20)
 
     @property
     def state(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,19 +11,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from headgate.engine.again import Knowing, NothingNew, knowing
+from headgate.engine.crash import point
+from headgate.engine.delivery import NOTHING
 from headgate.engine.limits import kept
 from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
-from headgate.model.errors import UsageError
-from headgate.model.run import Kind, Run
+from headgate.engine.undo import Undo, check_undo
+from headgate.model.errors import HeadgateError, UsageError
+from headgate.model.record import Reject
+from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
 from headgate.spi.destination import Destination
 from headgate.spi.source import Source
 
 from .oneline import definition_for
 from .project import Definition, Project
+from .recovery import look
 from .refusals import Refusals
 
 
@@ -55,7 +62,8 @@ def check(project: Project, definition: Definition, refusals: Refusals | None = 
     Raises:
         HeadgateError: the first thing that is wrong.
     """
-    source = project.source(definition.spec.source, definition.base)
+    found = project.source(definition.spec.source, definition.base)
+    source = knowing(found, definition.spec, project.ledger.imported(lease_of(project, definition)))
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
@@ -99,12 +107,24 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
     return _execute(project, definition, Kind.PLAN, observe, plan)
 
 
+def lease_of(project: Project, definition: Definition) -> str:
+    """What tells an import at its destination from every other: of one only one run goes on at a time."""
+    place = f"{definition.name} -> {destination_name(project, definition)}"
+    return f"{place} @ {definition.base}" if "://" in definition.spec.destination.connection else place
+
+
 def run_import(
-    project: Project, definition: Definition, observe: Observe = ignore, refusals: Refusals | None = None
+    project: Project,
+    definition: Definition,
+    observe: Observe = ignore,
+    refusals: Refusals | None = None,
+    *,
+    from_start: bool = False,
 ) -> Run:
-    """Run an import.
+    """Run an import; one that commits batch by batch goes on where its last run was left.
 
     Args:
+        from_start: do not go on, but begin anew.
         refusals: of the command it is run in with others: records that refer to what those refused are held, and what
             this one refuses is added.
 
@@ -117,7 +137,7 @@ def run_import(
         if refusals is not None:
             refusals.learn(definition, prepared, run)
 
-    return _execute(project, definition, Kind.RUN, observe, work, refusals)
+    return _execute(project, definition, Kind.RUN, observe, work, refusals, from_start=from_start)
 
 
 def _execute(
@@ -127,19 +147,55 @@ def _execute(
     observe: Observe,
     work: Callable[[Runner, Prepared, Run], None],
     refusals: Refusals | None = None,
+    *,
+    from_start: bool = False,
 ) -> Run:
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
-    run = project.ledger.begin(run)
+    batched = definition.spec.commit == "batch"
+    if kind is Kind.RUN:
+        run.base, run.lease = str(definition.base), lease_of(project, definition)
+        run.checkpoint = NOTHING if batched else ""
+    run = project.ledger.begin(run, resume=batched and kind is Kind.RUN and not from_start)
 
     def execute() -> None:
-        with closing(check(project, definition, refusals)) as prepared:
-            run.schema_changes = list(prepared.schema_changes)
-            run.warnings = list(prepared.warnings)
+        try:
+            prepared = check(project, definition, refusals)
+        except NothingNew as e:
+            run.warnings.append(f"nothing new: {e.message}")
+            return
+        with closing(prepared):
+            if not run.resumed:
+                run.schema_changes = list(prepared.schema_changes)
+                run.warnings = list(prepared.warnings)
+            if isinstance(prepared.source, Knowing):
+                run.warnings += prepared.source.words()
             work(Runner(prepared, project.ledger, run, observe), prepared, run)
 
-    return finishing(project.ledger, run, execute, kept(definition.spec))
+    return _finish(project, run, execute, kept(definition.spec))
+
+
+def _finish(project: Project, run: Run, work: Callable[[], None], what_stays: str = "nothing was kept") -> Run:
+    """Do the work and close the run; where the destination did not answer to a commit, ask it what became of it."""
+    try:
+        return finishing(project.ledger, run, work, what_stays)
+    except HeadgateError:
+        if not (run.in_doubt and _committed_after_all(project, run)):
+            raise
+        run.warnings.append("the destination did not answer to the commit; asked again, it says that it was done")
+        return run
+    finally:
+        project.prune_journals()
+        point("acknowledge.after")
+
+
+def _committed_after_all(project: Project, run: Run) -> bool:
+    for attempt in range(6):
+        if look(project, project.ledger, run):
+            break
+        time.sleep(0.3 * attempt)
+    return run.status in (Status.SUCCEEDED, Status.PARTIAL)
 
 
 def run_saved_plan(project: Project, plan_id: int, into: str | None = None, observe: Observe = ignore) -> Run:
@@ -170,6 +226,9 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         )
     run = Run(plan.import_name, Kind.RUN, plan.operation, plan.destination, plan.fingerprint, datetime.now(UTC))
     run.plan_id = plan.id
+    run.base = saved.base
+    relative = f" @ {saved.base}" if "://" in connection else ""
+    run.lease = f"{plan.import_name} -> {plan.destination}{relative}"
     run.partitions = list(plan.partitions)
     run.schema_changes = list(plan.schema_changes)
     run = ledger.begin(run)
@@ -178,7 +237,81 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         with closing(project.destination(connection, Path.cwd() if into else Path(saved.base))) as destination:
             run_plan(plan, destination, ledger, run, observe)
 
-    return finishing(ledger, run, execute)
+    return _finish(project, run, execute)
+
+
+def undo_run(
+    project: Project,
+    run_id: int,
+    observe: Observe = ignore,
+    *,
+    forced: bool = False,
+    only: str | None = None,
+    into: str | None = None,
+) -> Run:
+    """Take a run back.
+
+    Args:
+        run_id: a run, or an undo.
+        forced: also records that were edited since.
+        only: ``created``, ``updated`` or ``deleted``: take back only what the run did so.
+        into: the destination's connection, needed only where it was a URL with a password.
+
+    Returns:
+        The undo, a run of its own: what it left is held.
+
+    Raises:
+        UsageError: there is no such run, or it cannot be undone (any more).
+        HeadgateError: what stopped it; nothing was taken back.
+    """
+    of, undo, base = _undo(project, run_id, forced=forced, only=only, into=into)
+    run = _undo_record(of)
+    run.whole = only is None
+    run = project.ledger.begin(run)
+
+    def execute() -> None:
+        with closing(project.destination(_connection(of, into), base)) as destination:
+            undo.run(destination, run, observe)
+
+    return _finish(project, run, execute)
+
+
+def look_at_undo(
+    project: Project,
+    run_id: int,
+    observe: Observe = ignore,
+    *,
+    forced: bool = False,
+    only: str | None = None,
+    into: str | None = None,
+) -> tuple[Run, list[Reject]]:
+    """What `undo_run` would do: a run that is in no ledger, and the records it would leave. Nothing is written."""
+    of, undo, base = _undo(project, run_id, forced=forced, only=only, into=into)
+    run = _undo_record(of)
+    with closing(project.destination(_connection(of, into), base)) as destination:
+        return run, undo.look(destination, run, observe)
+
+
+def _undo(project: Project, run_id: int, *, forced: bool, only: str | None, into: str | None) -> tuple[Run, Undo, Path]:
+    of = project.ledger.run(run_id)
+    check_undo(of, project.ledger)
+    return of, Undo(of, project.ledger, forced=forced, only=only), Path.cwd() if into else Path(of.base)
+
+
+def _undo_record(of: Run) -> Run:
+    run = Run(of.import_name, Kind.UNDO, "undo", of.destination, of.fingerprint, datetime.now(UTC))
+    run.parent_id, run.base, run.lease = of.id, of.base, of.lease
+    return run
+
+
+def _connection(of: Run, into: str | None) -> str:
+    connection = into or of.destination.rpartition("#")[0]
+    if "***" in connection:
+        raise UsageError(
+            f"run {of.id} wrote to a URL that has a password, which is not kept",
+            hint=f"Say it again: headgate undo {of.id} --into URL; or name the connection in headgate.yaml.",
+        )
+    return connection
 
 
 def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:

@@ -74,6 +74,7 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     "--keep-order", is_flag=True, help="Run several as they are named, even where one looks up what a later one writes."
 )
 @click.option("--stop", is_flag=True, help="Of several, begin none after one has failed.")
+@click.option("--from-start", is_flag=True, help="Begin anew where a run that commits batch by batch was left.")
 @_one_line_options
 def run(
     imports: tuple[str, ...],
@@ -81,6 +82,7 @@ def run(
     every: bool,
     keep_order: bool,
     stop: bool,
+    from_start: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -122,7 +124,7 @@ def run(
                 return run_saved_plan(project, plan_id, options["into"], watcher)
         definition = definition_for(project, name, **options)
         with watching(definition.name, quiet=quiet or as_json) as watcher:
-            return run_import(project, definition, watcher)
+            return run_import(project, definition, watcher, from_start=from_start)
 
     names = [str(plan_id)] if plan_id is not None else _names(imports)
     return _each(names, one, lambda run: show_run(project, run, as_json=as_json), as_json=as_json, code=exit_code)
@@ -133,7 +135,8 @@ def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
     from headgate.report import run_json, run_text
 
     counts = project.ledger.reject_counts(run.id)
-    return run_json(run, counts) if as_json else run_text(run, console(), counts)
+    undo = project.ledger.journal_path(run.id).is_dir()
+    return run_json(run, counts) if as_json else run_text(run, console(), counts, undo=undo)
 
 
 def show_plan(project: Project, run: Run, *, samples: int, as_json: bool) -> Any:

@@ -18,12 +18,13 @@ from headgate.model.errors import DestinationError, LimitExceeded, UsageError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.record import Origin, Problem, Reject, split_number
 from headgate.model.run import Kind, PartitionRead, Run, Status
-from headgate.model.types import FieldType
-from headgate.model.write import ACTION, NUMBER, OLD, Operation, Refusal, WriteField, WriteSpec
+from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
 from headgate.spi.destination import Destination
 
-from .interrupts import uninterrupted
-from .runner import Observe, Progress, aborting, set_done
+from .delivery import alive, claim
+from .resume import settle_earlier
+from .runner import Observe, Progress, delivering
+from .written import write_json, write_of
 
 _SAVED = b"headgate.plan"
 
@@ -125,24 +126,26 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
         raise DestinationError(f"{spec.table} was made after the plan", hint="Plan again.")
     run.account = _settled(plan.account)
     ledger.record_rejects(run.id, ledger.rejects(plan.id))
-    with aborting(destination.open(spec)) as writer:
+    ticket, last = claim(destination, ledger, run)
+    if last is not None and last.run != run.id:
+        settle_earlier(ledger, last)
+    spec = replace(spec, ticket=ticket)
+    with alive(ledger, run), delivering(destination, spec, ledger, run) as (writer, delivery):
         rows = 0
         for batch in read_changes(path):
-            writer.write(batch)
+            delivery.write(batch)
             rows += batch.num_rows
             observe(Progress("reading", rows, run.account.rejects))
         observe(Progress("matching", rows))
         writer.match()
         observe(Progress("writing", rows))
-        applied = writer.apply()
+        applied = delivery.apply()
         run.account.merge_outcomes(applied.account)
         if applied.refusals:
             ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec, plan.partitions))
         run.account.check("The run")
         observe(Progress("committing", rows, run.account.rejects))
-        with uninterrupted():
-            writer.commit()
-            set_done(run)
+        delivery.commit(done=True)
 
 
 def _settled(planned: Account) -> Account:
@@ -173,16 +176,10 @@ def _held(
 
 
 def _to_json(saved: Saved) -> dict[str, Any]:
-    data = asdict(saved)
-    data["write"]["required"] = sorted(saved.write.required)
-    return data
+    return {**asdict(saved), "write": write_json(saved.write)}
 
 
 def _from_json(data: dict[str, Any]) -> Saved:
-    write = data["write"]
-    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"]), "keeps": False}) for f in write["fields"])
-    spec = WriteSpec(**{
-        **write, "fields": fields, "key": tuple(write["key"]), "required": frozenset(write["required"]),
-        "operation": Operation(write["operation"]),
-    })  # fmt: skip
-    return Saved(**{**data, "write": spec, "settings": tuple(data["settings"])})
+    write = write_of(data["write"])
+    plain = tuple(replace(f, keeps=False) for f in write.fields)
+    return Saved(**{**data, "write": replace(write, fields=plain), "settings": tuple(data["settings"])})

@@ -130,7 +130,8 @@ def prepare(
         program = opened.enter_context(
             closing(compile_program(spec, fields, types, first.schema, lookups, started, absent))
         )
-        write = _write_spec(spec, program, fields, table)
+        undo = spec.journal and destination.capabilities.undo
+        write = replace(_write_spec(spec, program, fields, table), journal=undo)
         changes = [destination.propose(wanted(write, fields))] if table is None else []
         _check_table(write, table)
         opened.pop_all()  # from here on `Prepared.close` closes them

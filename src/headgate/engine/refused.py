@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 
+from headgate.ledger import Ledger
 from headgate.model.outcome import Outcome
-from headgate.model.record import Batch, Problem, Reject, RejectSet, split_number
+from headgate.model.record import Batch, Origin, Problem, Reject, RejectSet, record_number, split_number
 from headgate.model.spec import FieldSpec
 from headgate.model.write import Refusal
 from headgate.spi.source import Partition, Rereads, Scan, Source
@@ -41,9 +42,9 @@ class InvalidRecords:
             self._sets.append(rejects)
             self._count += len(rejects)
 
-    def flush(self, *, always: bool = True) -> None:
-        """Record what is collected; unless `always`, only when it is much. The scan must not be reading."""
-        if not self._count or (not always and self._count < BUFFERED):
+    def flush(self) -> None:
+        """Record what is collected. The scan must not be reading."""
+        if not self._count:
             return
         ordinals = [o for s in self._sets for o in s.ordinals]
         origins = self._scan.locate(ordinals)
@@ -52,24 +53,63 @@ class InvalidRecords:
         self._sets, self._count = [], 0
 
 
+class RecordedAtOnce:
+    """The same for a run that commits batch by batch: what was refused must be in the ledger before its batch is committed,
+    and gets its places when the partition was read, also what an earlier process refused.
+
+    Args:
+        partition: index of the partition.
+        name: its name.
+        ledger: takes the rejects.
+        run_id: whose they are.
+    """
+
+    def __init__(self, partition: int, name: str, scan: Scan, ledger: Ledger, run_id: int) -> None:
+        self._partition = partition
+        self._unplaced = Origin(file=name)
+        self._scan = scan
+        self._ledger = ledger
+        self._run_id = run_id
+
+    def add(self, rejects: RejectSet) -> None:
+        """Record the refused records of one batch."""
+        if len(rejects):
+            found = (replace(r, origin=self._unplaced) for r in rejects.rejects(self._partition))
+            self._ledger.record_rejects(self._run_id, found)
+
+    def flush(self) -> None:
+        """Find the places. The scan must not be reading."""
+        first, beyond = record_number(self._partition, 0), record_number(self._partition + 1, 0)
+        stored = self._ledger.rejects(self._run_id, after=first - 1)
+        unplaced = (r for r in takewhile(lambda r: r.number < beyond, stored) if r.origin == self._unplaced)
+        while piece := list(islice(unplaced, BUFFERED)):
+            origins = self._scan.locate([split_number(r.number)[1] for r in piece])
+            placed = [replace(r, origin=o) for r, o in zip(piece, origins, strict=True)]
+            self._ledger.place_rejects(self._run_id, placed)
+
+
 def late(
-    refusals: list[Refusal], source: Source, partitions: list[Partition], first: Scan, fields: dict[str, FieldSpec]
+    refusals: list[Refusal],
+    source: Source,
+    partitions: list[Partition],
+    first: Scan | None,
+    fields: dict[str, FieldSpec],
 ) -> Iterator[Reject]:
     """Refusals found while matching or writing, as rejects: their records are read again from the source.
 
     Args:
-        first: the first partition's scan, still open and read.
+        first: the first partition's scan, still open and read; None where it is still being read.
     """
     by_partition: dict[int, dict[int, list[Refusal]]] = defaultdict(lambda: defaultdict(list))
     for refusal in refusals:
         partition, ordinal = split_number(refusal.number)
         by_partition[partition][ordinal].append(refusal)
     for index in sorted(by_partition):
-        scan = source.open(partitions[index]) if index else first
+        scan = source.open(partitions[index]) if index or first is None else first
         try:
             yield from _of_scan(scan, by_partition[index], fields)
         finally:
-            if index:
+            if scan is not first:
                 scan.close()
 
 

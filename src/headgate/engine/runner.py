@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -18,16 +18,19 @@ from headgate.model.errors import Cancelled, HeadgateError, LimitExceeded
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Mapped, Reject
 from headgate.model.run import PartitionRead, Run, Status
-from headgate.model.write import Matched, Operation
-from headgate.spi.destination import Writer
+from headgate.model.write import Matched, Operation, WriteSpec
+from headgate.spi.destination import Destination, Writer
 from headgate.spi.source import Scan
 
 from .ahead import ahead
+from .crash import point
+from .delivery import Delivery, alive, claim, done_status
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_expected, check_rejects, check_writes, together
 from .parents import made_in, make_entries, making
 from .prepare import Prepared
-from .refused import InvalidRecords, late
+from .refused import InvalidRecords, RecordedAtOnce, late
+from .resume import START, end, rest, resume, settle_earlier, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class _Step:
     scan: Scan
     batch: Batch | None
     mapped: Mapped | None = None
+    due: bool = True  # false: it was committed before, by a process that died
 
 
 class Runner:
@@ -75,19 +79,30 @@ class Runner:
         self._run = run
         self._observe = observe
         self._account = run.account
+        self._start = START
 
     def plan(self, save: Save) -> None:
         """Do everything but writing, and hand the changes to `save`."""
-        with aborting(self._open()) as writer:
+        write = replace(self._prepared.write, journal=False)
+        if not self._prepared.write.journal:
+            self._run.warnings.append("a run of it cannot be undone: it keeps no journal")
+        with aborting(self._prepared.destination.open(write)) as writer:
             self._plan(writer, save)
 
     def run(self) -> None:
-        """Do it."""
-        with aborting(self._open()) as writer:
-            self._execute(writer)
-
-    def _open(self) -> Writer:
-        return self._prepared.destination.open(self._prepared.write)
+        """Do it; or the rest of it, where an earlier process has left it."""
+        p, run = self._prepared, self._run
+        with alive(self._ledger, run):
+            ticket, last = claim(p.destination, self._ledger, run)
+            if last is not None and last.run != run.id:
+                settle_earlier(self._ledger, last)
+            if run.resumed:
+                self._start = resume(self._ledger, run, p.partitions, last)
+                self._account = run.account
+            write = replace(p.write, ticket=ticket)
+            with delivering(p.destination, write, self._ledger, run) as (writer, delivery):
+                delivery.sources = sources(p.partitions)
+                self._execute(writer, delivery)
 
     def _plan(self, writer: Writer, save: Save) -> None:
         self._make_entries(writer)
@@ -106,30 +121,33 @@ class Runner:
             self._run.warnings.append(f"a run would stop here: {stops}")
         save(writer.changes(), stops)
 
-    def _execute(self, writer: Writer) -> None:
+    def _execute(self, writer: Writer, delivery: Delivery) -> None:
         self._make_entries(writer)
         pending = True  # without any record too: the table may have to be made
-        for mapped in self._mapped():
-            writer.write(mapped.accepted)
+        for step, mapped in self._accepted():
+            delivery.write(mapped.accepted)
             pending = not self._prepared.write.batched
-            if not pending:
-                self._finish(writer, self._match(writer))
-        if pending:
-            self._finish(writer, self._match(writer))
+            if not pending and step.batch is not None:
+                delivery.position = step.partition, end(step.batch)
+                self._finish(writer, delivery, done=False)
+        if pending and not self._committed_before:
+            self._finish(writer, delivery, done=not self._prepared.write.batched)
 
-    def _finish(self, writer: Writer, matched: Matched) -> None:
+    @property
+    def _committed_before(self) -> bool:
+        return self._start != START
+
+    def _finish(self, writer: Writer, delivery: Delivery, *, done: bool) -> None:
+        matched = self._match(writer)
         check_expected(self._prepared.spec, self._account)
         check_writes(self._prepared.spec, together(self._account, matched), matched.in_scope)
         self._tell("writing")
-        self._settle(writer.apply())
+        self._settle(delivery.apply())
         self._check_rejects()
         self._account.check("The run")
-        self._tell("committing")
-        with uninterrupted():
-            writer.commit()
-            if not self._prepared.write.batched:
-                set_done(self._run)
         self._tell_made()
+        self._tell("committing")
+        delivery.commit(done=done)
 
     def _make_entries(self, writer: Writer) -> None:
         if making(self._prepared.fields):
@@ -166,48 +184,63 @@ class Runner:
         self._account.merge_outcomes(matched.account)
         if matched.refusals:
             p = self._prepared
-            self._record(late(matched.refusals, p.source, p.partitions, p.first, p.fields))
+            first = None if p.write.batched else p.first  # which is still being read then
+            self._record(late(matched.refusals, p.source, p.partitions, first, p.fields))
         self._account.check("The run")
 
     def _record(self, rejects: Iterable[Reject]) -> None:
         self._ledger.record_rejects(self._run.id, rejects)
 
     def _mapped(self) -> Iterator[Mapped]:
+        return (mapped for _, mapped in self._accepted())
+
+    def _accepted(self) -> Iterator[tuple[_Step, Mapped]]:
         """Mapped batches with accepted records in them; everything else of them is accounted for here."""
-        invalid: InvalidRecords | None = None
+        invalid: InvalidRecords | RecordedAtOnce | None = None
         with closing(self._steps()) as steps:
             for step in steps:
                 if invalid is None:
-                    invalid = InvalidRecords(step.partition, step.scan, self._record)
-                if step.batch is None or step.mapped is None:
+                    invalid = self._invalid(step)
+                if step.batch is None:
                     invalid.flush()
                     self._end_of_partition(step)
                     invalid = None
                     continue
+                if step.mapped is None or not step.due:
+                    continue
                 self._count(step.batch, step.mapped)
                 invalid.add(step.mapped.rejects)
                 if step.mapped.accepted.num_rows:
-                    yield step.mapped
+                    yield step, step.mapped
                 self._tell("reading", step)
+
+    def _invalid(self, step: _Step) -> InvalidRecords | RecordedAtOnce:
+        if not self._prepared.write.batched:
+            return InvalidRecords(step.partition, step.scan, self._record)
+        name = self._prepared.partitions[step.partition].name
+        return RecordedAtOnce(step.partition, name, step.scan, self._ledger, self._run.id)
 
     def _steps(self) -> Generator[_Step]:
         yield from ahead(self._map(ahead(self._read())))
 
     def _read(self) -> Generator[_Step]:
         p = self._prepared
-        for index, partition in enumerate(p.partitions):
-            scan = p.first if index == 0 else p.source.open(partition)
-            for batch in scan.batches():
-                yield _Step(index, scan, batch)
+        partition, ordinal = self._start
+        for index in range(partition, len(p.partitions)):
+            scan = p.first if index == 0 else p.source.open(p.partitions[index])
+            for batch, due in rest(scan.batches(), ordinal if index == partition else 0):
+                yield _Step(index, scan, batch, due=due)
             yield _Step(index, scan, None)
 
     def _map(self, steps: Iterator[_Step]) -> Generator[_Step]:
+        """Batches that are not due are mapped all the same where later ones must know their values."""
+        knowing = any(f.unique for f in self._prepared.fields.values())
         for step in steps:
-            if step.batch is None:
+            if step.batch is None or not (step.due or knowing):
                 yield step
                 continue
             program = self._prepared.program(step.scan, self._prepared.partitions[step.partition].name)
-            yield _Step(step.partition, step.scan, step.batch, program.map(step.batch, step.partition))
+            yield replace(step, mapped=program.map(step.batch, step.partition))
 
     def _count(self, batch: Batch, mapped: Mapped) -> None:
         self._account.read += len(batch)
@@ -225,7 +258,9 @@ class Runner:
         findings = dict(step.scan.findings)
         if not self._run.partitions and self._prepared.found:
             findings["lookups"] = self._prepared.found
-        self._run.partitions.append(PartitionRead(name, findings, read))
+        self._run.partitions.append(
+            PartitionRead(name, findings, read, self._prepared.partitions[step.partition].digest)
+        )
         if step.partition:
             step.scan.close()
 
@@ -250,9 +285,21 @@ def aborting(writer: Writer) -> Iterator[Writer]:
             writer.abort()
 
 
-def set_done(run: Run) -> None:
-    """Mark what was committed as done: a Ctrl-C from here on comes too late."""
-    run.status = Status.PARTIAL if run.account.rejects else Status.SUCCEEDED
+@contextmanager
+def delivering(
+    destination: Destination, write: WriteSpec, ledger: Ledger, run: Run
+) -> Iterator[tuple[Writer, Delivery]]:
+    """A writer with its journal and checkpoints; on leaving, what was not committed is forgotten. Ctrl-C breaks off what
+    it is busy with.
+    """
+    writer = destination.open(write)
+    delivery = Delivery(writer, write, ledger, run)
+    try:
+        with breaking_off(writer.cancel):
+            yield writer, delivery
+    finally:
+        with uninterrupted():
+            delivery.abort()
 
 
 def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "nothing was kept") -> Run:
@@ -266,7 +313,7 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
     """
     try:
         work()
-        set_done(run)
+        run.status = done_status(run.account)
     except (KeyboardInterrupt, Cancelled):
         if run.status is Status.RUNNING:
             run.status, run.error = Status.CANCELLED, f"cancelled by hand; {kept}"
@@ -280,6 +327,8 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
         raise
     finally:
         run.finished = datetime.now(UTC)
+        point("ledger.before")
         with uninterrupted():
             ledger.finish(run)
+        point("ledger.after")
     return run

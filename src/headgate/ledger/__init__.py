@@ -6,10 +6,11 @@ from pathlib import Path
 
 from headgate.model.errors import UsageError
 
+from .leases import patience
 from .ledger import Ledger
 from .store import SqliteStore
 
-__all__ = ["Ledger", "open_ledger"]
+__all__ = ["Ledger", "open_ledger", "patience"]
 
 
 def open_ledger(place: str | Path) -> Ledger:

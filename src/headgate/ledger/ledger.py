@@ -6,6 +6,7 @@ stored a piece at a time. A process that dies leaves its run `running`; `recover
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -19,8 +20,8 @@ from headgate.model.outcome import REJECTS, Account, Outcome
 from headgate.model.record import Reject, RejectCount
 from headgate.model.run import Kind, Run, Status
 
-from . import migrate, statements
-from .process import Process, this_process
+from . import leases, migrate, statements
+from .process import this_process
 from .rows import account_json, reject_body, reject_of, run_of, time_text, to_json, to_text
 from .store import Row, Session, Store
 
@@ -28,7 +29,6 @@ _PIECE: Final = 10_000
 _PAGE: Final = 1_000
 _DONE: Final = (Status.SUCCEEDED, Status.PARTIAL)
 _OPEN: Final = (Status.QUEUED, Status.RUNNING)
-_LOST: Final = "the process ended without finishing the run"
 
 
 class Ledger:
@@ -58,22 +58,116 @@ class Ledger:
 
     # ---- writing ---------------------------------------------------------------------------------------------------
 
-    def begin(self, run: Run) -> Run:
-        """Enter a run or plan as begun by this process.
+    def begin(self, run: Run, *, resume: bool = False) -> Run:
+        """Enter a run or plan as begun by this process; with `run.lease`, as the only one at its import.
+
+        Args:
+            run: what begins.
+            resume: go on with the last run of this import instead, if it commits batch by batch, did not come to its end
+                and had the same definition.
 
         Returns:
-            The same object with its `id`: runs and plans are one sequence from 1, and no number is given out twice.
+            The same object with its `id`: runs and plans are one sequence from 1, and no number is given out twice. A run
+            that goes on is the one it was, `resumed`.
+
+        Raises:
+            Busy: another run of the import is going on.
         """
         self._ready(create=True)
         process = this_process()
+        signs = [process.host, process.pid, process.born, _now()]
         with self._store.transaction() as session:
-            session.query(statements.COUNT_UP, ["run"])
-            ((run.id,),) = session.query(statements.COUNTER, ["run"])
-            session.query(statements.ADD_RUN, [*_columns(run), process.host, process.pid, process.born, _now()])
+            if run.lease:
+                run.fence = leases.take(session, run.lease)
+            left = self._left(session, run) if resume else None
+            if left is not None:
+                left.fence, run = run.fence, left
+                session.query(statements.REOPEN, [run.fence, *signs, run.id])
+            else:
+                session.query(statements.COUNT_UP, ["run"])
+                ((run.id,),) = session.query(statements.COUNTER, ["run"])
+                session.query(statements.ADD_RUN, [*_columns(run), *signs])
+            if run.lease:
+                session.query(statements.HOLD, [run.id, run.lease])
         if run.kind is Kind.PLAN:
             with _plan_files(folder := self.changes_path(run.id).parent):
                 folder.mkdir(exist_ok=True)
         return run
+
+    def _left(self, session: Session, run: Run) -> Run | None:
+        place = [run.import_name, run.destination]
+        rows = session.query(statements.UNFINISHED, [*place, *place])
+        left = run_of(rows[0]) if rows else None
+        if left is None or left.fingerprint != run.fingerprint:
+            return None
+        left.status, left.error, left.finished, left.resumed = Status.RUNNING, "", None, True
+        return left
+
+    def identity(self) -> str:
+        """What tells this ledger from every other."""
+        self._ready(create=True)
+        with self._store.transaction() as session:
+            if not (rows := session.query(statements.IDENTITY)):
+                session.query(statements.ADD_IDENTITY, [uuid.uuid4().hex])
+                rows = session.query(statements.IDENTITY)
+        return str(rows[0][0])
+
+    def heartbeat(self, run: Run) -> None:
+        """Give a sign that a run's process is alive."""
+        with self._writing(run.id) as session:
+            session.query(statements.HEARTBEAT, [_now(), run.id, run.fence])
+
+    def checkpoint(self, run: Run) -> None:
+        """Note how far a run that commits batch by batch has come; the destination's own note counts."""
+        values = [run.checkpoint, account_json(run.account), to_json(run.partitions), _now(), run.id, run.fence]
+        with self._writing(run.id) as session:
+            session.query(statements.CHECKPOINT, values)
+
+    def raise_fence(self, lease: str) -> int | None:
+        """A fence higher than all before, to look after an import that nobody is at; None when somebody is."""
+        if not self._ready():
+            return None
+        with self._store.transaction() as session:
+            rows = session.query(statements.LEASE, [lease])
+            if not rows or (rows[0][1] is not None and session.query(statements.HOLDER, [rows[0][1]])):
+                return None
+            session.query(statements.RAISE_FENCE, [lease])
+            return int(rows[0][0]) + 1
+
+    def settle(self, run: Run) -> None:
+        """Close a run that was given up for dead, or set right how it was closed, from what its destination says of it.
+
+        Raises:
+            NotBalanced: it is said to be done, and its account does not add up.
+        """
+        with self._writing(run.id) as session:
+            self._close(session, run)
+
+    def forget_rejects(self, run_id: int, first: int) -> None:
+        """Forget the rejects of a run from the record with the number `first` on: those are read again."""
+        with self._writing(run_id) as session:
+            self._require_open(session, run_id)
+            session.query(statements.FORGET_REJECTS, [run_id, first])
+            session.query(statements.FORGET_REJECT_COUNTS, [run_id])
+        every = (*REJECTS, Outcome.SKIPPED)
+        remaining = self.rejects(run_id, outcomes=every)
+        while piece := list(islice(remaining, _PIECE)):
+            with self._writing(run_id) as session:
+                session.many(statements.ADD_REJECT_COUNT, _count(run_id, piece))
+
+    def place_rejects(self, run_id: int, rejects: Iterable[Reject]) -> None:
+        """Say of rejects that are stored already where they came from."""
+        rows = [(reject_body(r), run_id, r.number) for r in rejects]
+        with self._writing(run_id) as session:
+            session.many(statements.REPLACE_REJECT, rows)
+
+    def imported(self, lease: str) -> dict[str, int]:
+        """Contents of files that were imported, with the last run that did."""
+        return {str(digest): int(run) for digest, run in self._query(statements.KNOWN_FILES, [lease])}
+
+    def children(self, run_id: int) -> list[Run]:
+        """Undos of a run, oldest first."""
+        return [run_of(r) for r in self._query(statements.CHILDREN, [run_id])]
 
     def progress(self, run_id: int, account: Account) -> None:
         """Let others see how far a running run has come. One small write: for every second, not for every batch."""
@@ -113,34 +207,40 @@ class Ledger:
             UsageError: there is no such run.
             HeadgateError: it was closed before.
         """
-        if run.status in _DONE:
-            run.account.check(f"run {run.id}")
-        run.finished = run.finished or datetime.now(UTC)
         with self._writing(run.id) as session:
             self._require_open(session, run.id)
-            if run.status in _DONE:
-                _check_rejects(session, run)
-            values = dict(zip(statements.RUN_COLUMNS, _columns(run), strict=True))
-            names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished")
-            session.query(statements.FINISH, [*(values[n] for n in names), _now(), run.id])
+            self._close(session, run)
+
+    def _close(self, session: Session, run: Run) -> None:
+        run.finished = run.finished or datetime.now(UTC)
+        if run.status in _DONE:
+            run.account.check(f"run {run.id}")
+            _check_rejects(session, run)
+            files = [(run.lease, p.digest, run.id) for p in run.partitions if p.digest]
+            session.many(statements.ADD_FILE, files)
+            if run.kind is Kind.UNDO and run.status is Status.SUCCEEDED:
+                _mark_undone(session, run)
+        values = dict(zip(statements.RUN_COLUMNS, _columns(run), strict=True))
+        names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished")
+        session.query(statements.FINISH, [*(values[n] for n in names), _now(), run.id])
+        if run.lease:
+            session.query(statements.RELEASE, [run.lease, run.id])
 
     def recover(self) -> list[Run]:
-        """Close the runs whose process on this host is gone as failed.
+        """Close as failed the runs whose process on this host is gone, or has given no sign for too long.
+
+        Whether such a run had committed, its destination knows: `settle` says so afterwards.
 
         Returns:
             The runs that were closed, oldest first.
         """
         if not self._ready():
             return []
-        host = this_process().host
-        lost = []
-        for number, pid, born, heartbeat in self._store.query(statements.OPEN_RUNS, [host]):
-            if Process(host, pid, born).gone:
-                lost.append((number, heartbeat))
+        lost = [(why, row[4], row[0]) for row in self._store.query(statements.OPEN_RUNS) if (why := leases.loss(row))]
         if lost:
             with self._store.transaction() as session:
-                session.many(statements.ABANDON, [(_LOST, heartbeat, number) for number, heartbeat in lost])
-        return [self.run(number) for number, _ in lost]
+                session.many(statements.ABANDON, lost)
+        return [self.run(number) for _, _, number in lost]
 
     def prune(self, older_than: datetime, *, keep: int = 0) -> list[int]:
         """Forget closed runs and plans, their rejects and their files.
@@ -186,7 +286,13 @@ class Ledger:
         return [run_of(r) for r in self._query(statements.RUNS, [name, name, of_kind, of_kind, limit])]
 
     def rejects(
-        self, run_id: int, *, limit: int | None = None, offset: int = 0, outcomes: Sequence[Outcome] | None = None
+        self,
+        run_id: int,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        outcomes: Sequence[Outcome] | None = None,
+        after: int = -1,
     ) -> Iterator[Reject]:
         """The rejects of a run in the order of reading, fetched some at a time.
 
@@ -194,6 +300,7 @@ class Ledger:
             run_id: the run or plan.
             limit: at most so many.
             offset: leave out so many first.
+            after: only records with higher numbers.
             outcomes: only these; by default all that are rejects, so that listed skips are seen only when asked for.
 
         Raises:
@@ -201,7 +308,7 @@ class Ledger:
         """
         self.run(run_id)
         wanted = [o.value for o in (REJECTS if outcomes is None else outcomes)]
-        return self._pages(run_id, wanted, limit, offset)
+        return self._pages(run_id, wanted, limit, offset, after)
 
     def reject_counts(self, run_id: int) -> list[RejectCount]:
         """How many records of a run have which code in which field, most frequent first. Skips are not counted.
@@ -214,6 +321,10 @@ class Ledger:
             RejectCount(code, field, records, reject_of((number, outcome, body)))
             for code, field, records, number, outcome, body in self._query(statements.REJECT_COUNTS, [run_id])
         ]
+
+    def journal_path(self, run_id: int) -> Path:
+        """The folder of what undo needs of a run."""
+        return self._store.folder / "journal" / str(run_id)
 
     def changes_path(self, run_id: int) -> Path:
         """The file that holds every change a plan would make (Arrow IPC, columns as `Writer.changes` gives them).
@@ -236,9 +347,11 @@ class Ledger:
     def _query(self, statement: str, values: Sequence[object]) -> list[Row]:
         return self._store.query(statement, values) if self._ready() else []
 
-    def _pages(self, run_id: int, outcomes: Sequence[str], limit: int | None, offset: int) -> Iterator[Reject]:
+    def _pages(
+        self, run_id: int, outcomes: Sequence[str], limit: int | None, offset: int, last: int
+    ) -> Iterator[Reject]:
         """Pages by number: nothing is held open between them, however slowly they are read."""
-        statement, last = statements.rejects_page(len(outcomes)), -1
+        statement = statements.rejects_page(len(outcomes))
         while outcomes and (limit is None or limit > 0):
             size = _PAGE if limit is None else min(limit, _PAGE)
             page = [reject_of(r) for r in self._query(statement, [run_id, last, *outcomes, size, offset])]
@@ -285,6 +398,7 @@ def _columns(run: Run) -> list[object]:
         to_text(run.destination),
         to_text(run.fingerprint),
         run.plan_id,
+        run.parent_id,
         run.status.value,
         account_json(run.account),
         to_json(run.partitions),
@@ -293,7 +407,22 @@ def _columns(run: Run) -> list[object]:
         to_text(run.error),
         time_text(run.started.astimezone(UTC)),
         time_text(run.finished.astimezone(UTC)) if run.finished else None,
+        to_text(run.base),
+        to_text(run.lease),
+        run.fence,
+        run.checkpoint,
     ]
+
+
+def _mark_undone(session: Session, undo: Run) -> None:
+    """A run that was taken back as a whole is undone; if it was an undo itself, what that had taken back is there again."""
+    parent = run_of(session.query(statements.RUN, [undo.parent_id])[0])
+    if undo.whole:
+        session.query(statements.SET_STATUS, [Status.UNDONE.value, parent.id])
+    if parent.kind is Kind.UNDO and parent.parent_id is not None:
+        again = run_of(session.query(statements.RUN, [parent.parent_id])[0])
+        status = Status.PARTIAL if again.account.rejects else Status.SUCCEEDED
+        session.query(statements.SET_STATUS, [status.value, again.id])
 
 
 def _count(run_id: int, rejects: Iterable[Reject]) -> list[tuple[int, str, str, int, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from headgate.model.errors import HeadgateError
 
 from . import statements
-from .store import Session, Store
+from .store import Row, Session, Store
 
 FOLDER = Path(__file__).with_name("migrations")
 _END = re.compile(r";[ \t]*(?:\n|\Z)")
@@ -43,36 +43,38 @@ def prepare(store: Store, *, create: bool) -> bool:
     Raises:
         HeadgateError: it was written by a newer Headgate, or cannot be written.
     """
-    newest = migrations()[-1][0]
     if store.has_table("headgate_schema"):
-        ((version,),) = store.query(statements.VERSION)
-        _refuse_newer(store, version, newest)
-        if version == newest:
+        if not _missing(store, store.query(statements.VERSIONS)):
             return True
     elif not create:
         return False
     else:
         store.create()
     with store.transaction() as session:
-        _upgrade(store, session, newest)
+        _upgrade(store, session)
     return True
 
 
-def _refuse_newer(store: Store, version: int, newest: int) -> None:
-    if version > newest:
+def _missing(store: Store, applied: list[Row]) -> list[tuple[int, Path]]:
+    """The migrations still to be applied; numbers may be left out, and one that fills a gap may come late.
+
+    Raises:
+        HeadgateError: some were applied that this version does not know.
+    """
+    versions, newest = {int(version) for (version,) in applied}, migrations()[-1][0]
+    if max(versions, default=0) > newest:
         raise HeadgateError(
-            f"the ledger {store.place} was written by a newer Headgate (its schema is {version}, this one knows {newest})",
+            f"the ledger {store.place} was written by a newer Headgate"
+            f" (its schema is {max(versions)}, this one knows {newest})",
             hint="Update Headgate, or name another ledger.",
         )
+    return [(number, path) for number, path in migrations() if number not in versions]
 
 
-def _upgrade(store: Store, session: Session, newest: int) -> None:
+def _upgrade(store: Store, session: Session) -> None:
     """Apply what is missing. Another process may have done so while this one waited for the transaction."""
     session.query(statements.CREATE_VERSIONS)
-    ((version,),) = session.query(statements.VERSION)
-    _refuse_newer(store, version, newest)
-    for number, path in migrations():
-        if number > version:
-            for statement in split(path.read_text("utf-8")):
-                session.query(statement)
-            session.query(statements.ADD_VERSION, [number, path.stem, datetime.now(UTC).isoformat()])
+    for number, path in _missing(store, session.query(statements.VERSIONS)):
+        for statement in split(path.read_text("utf-8")):
+            session.query(statement)
+        session.query(statements.ADD_VERSION, [number, path.stem, datetime.now(UTC).isoformat()])

@@ -58,8 +58,8 @@ def time_text(at: datetime) -> str:
 
 def run_of(row: Row) -> Run:
     """A run from the columns `statements.RUN_COLUMNS`."""
-    id_, import_name, kind, operation, destination, fingerprint, plan_id, status, *rest = row
-    account, partitions, schema_changes, warnings, error, started, finished = rest
+    id_, import_name, kind, operation, destination, fingerprint, plan_id, parent_id, status, *rest = row
+    account, partitions, schema_changes, warnings, error, started, finished, base, lease, fence, checkpoint = rest
     return Run(
         import_name=import_name,
         kind=Kind(kind),
@@ -69,6 +69,7 @@ def run_of(row: Row) -> Run:
         started=datetime.fromisoformat(started),
         id=id_,
         plan_id=plan_id,
+        parent_id=parent_id,
         status=Status(status),
         account=Account.from_dict(_anything.decode(account)),
         partitions=_partitions.decode(partitions),
@@ -76,6 +77,10 @@ def run_of(row: Row) -> Run:
         warnings=_texts.decode(warnings),
         error=error,
         finished=datetime.fromisoformat(finished) if finished else None,
+        base=base,
+        lease=lease,
+        fence=fence,
+        checkpoint=checkpoint,
     )
 
 

@@ -7,8 +7,16 @@ create table headgate_counter (
 );
 insert into headgate_counter (name, value) values ('run', 0);
 
+-- Which ledger this is: destinations keep its imports' checkpoints under this name.
+create table headgate_identity (
+  id text not null primary key
+);
+
 -- Runs and plans. Times are UTC in ISO 8601 with microseconds, so that text order is time order.
 -- account, partitions, schema_changes and warnings are JSON. host, pid and born say which process is at it.
+-- parent_id is the run that an undo takes back. base is the folder that a relative path in the
+-- destination's URL starts from. lease names the import at its destination; fence is the right to commit
+-- there. checkpoint is how far a run that commits batch by batch has come, as its destination keeps it.
 create table headgate_run (
   id bigint not null primary key,
   import_name text not null,
@@ -28,7 +36,12 @@ create table headgate_run (
   host text not null,
   pid bigint not null,
   born text not null,
-  heartbeat text not null
+  heartbeat text not null,
+  parent_id bigint,
+  base text not null default '',
+  lease text not null default '',
+  fence bigint not null default 0,
+  checkpoint text not null default ''
 );
 create index headgate_run_by_import on headgate_run (import_name, id);
 
@@ -50,4 +63,19 @@ create table headgate_reject_count (
   records bigint not null,
   example bigint not null,
   primary key (run_id, code, field)
+);
+
+-- Which run is at an import, if one is. The fence only grows.
+create table headgate_lease (
+  name text not null primary key,
+  fence bigint not null,
+  run_id bigint
+);
+
+-- Files that were imported, by their content.
+create table headgate_file (
+  lease text not null,
+  digest text not null,
+  run_id bigint not null references headgate_run (id) on delete cascade,
+  primary key (lease, digest, run_id)
 );

@@ -10,15 +10,15 @@ create table if not exists headgate_schema (
   name text not null,
   applied text not null
 )"""
-VERSION: Final = "select coalesce(max(version), 0) from headgate_schema"
+VERSIONS: Final = "select version from headgate_schema"
 ADD_VERSION: Final = "insert into headgate_schema (version, name, applied) values (?, ?, ?)"
 
 COUNT_UP: Final = "update headgate_counter set value = value + 1 where name = ?"
 COUNTER: Final = "select value from headgate_counter where name = ?"
 
 RUN_COLUMNS: Final = (
-    "id", "import_name", "kind", "operation", "destination", "fingerprint", "plan_id", "status", "account",
-    "partitions", "schema_changes", "warnings", "error", "started", "finished",
+    "id", "import_name", "kind", "operation", "destination", "fingerprint", "plan_id", "parent_id", "status", "account",
+    "partitions", "schema_changes", "warnings", "error", "started", "finished", "base", "lease", "fence", "checkpoint",
 )  # fmt: skip
 PROCESS_COLUMNS: Final = ("host", "pid", "born", "heartbeat")
 _RUN: Final = f"select {', '.join(RUN_COLUMNS)} from headgate_run"
@@ -38,7 +38,7 @@ update headgate_run
 set status = ?, account = ?, partitions = ?, schema_changes = ?, warnings = ?, error = ?, finished = ?, heartbeat = ?
 where id = ?"""
 OPEN_RUNS: Final = """
-select id, pid, born, heartbeat from headgate_run where host = ? and status in ('queued', 'running') order by id"""
+select id, host, pid, born, heartbeat, lease from headgate_run where status in ('queued', 'running') order by id"""
 ABANDON: Final = """
 update headgate_run set status = 'failed', error = ?, finished = ?
 where id = ? and status in ('queued', 'running')"""
@@ -61,6 +61,46 @@ REJECT_COUNTS: Final = """
 select c.code, c.field, c.records, r.number, r.outcome, r.body
 from headgate_reject_count c join headgate_reject r on r.run_id = c.run_id and r.number = c.example
 where c.run_id = ? order by c.records desc, c.code, c.field"""
+
+
+IDENTITY: Final = "select id from headgate_identity"
+ADD_IDENTITY: Final = "insert into headgate_identity (id) values (?)"
+
+# Leases
+ADD_LEASE: Final = "insert into headgate_lease (name, fence) values (?, 0) on conflict (name) do nothing"
+RAISE_FENCE: Final = "update headgate_lease set fence = fence + 1 where name = ?"
+LEASE: Final = "select fence, run_id from headgate_lease where name = ?"
+HOLD: Final = "update headgate_lease set run_id = ? where name = ?"
+RELEASE: Final = "update headgate_lease set run_id = null where name = ? and run_id = ?"
+HOLDER: Final = (
+    "select id, host, pid, born, heartbeat, lease from headgate_run where id = ? and status in ('queued', 'running')"
+)
+HEARTBEAT: Final = (
+    "update headgate_run set heartbeat = ? where id = ? and fence = ? and status in ('queued', 'running')"
+)
+UNFINISHED: Final = f"""
+{_RUN} where import_name = ? and destination = ? and kind = 'run' and checkpoint <> '' and status in ('failed', 'cancelled')
+and id > (select coalesce(max(id), 0) from headgate_run where import_name = ? and destination = ? and kind = 'run' and status in ('succeeded', 'partial', 'undone'))
+order by id desc limit 1"""
+REOPEN: Final = """
+update headgate_run set status = 'running', error = '', finished = null, fence = ?, host = ?, pid = ?, born = ?, heartbeat = ?
+where id = ?"""
+CHECKPOINT: Final = (
+    "update headgate_run set checkpoint = ?, account = ?, partitions = ?, heartbeat = ? where id = ? and fence = ?"
+)
+SET_STATUS: Final = "update headgate_run set status = ? where id = ?"
+ADD_FILE: Final = (
+    "insert into headgate_file (lease, digest, run_id) values (?, ?, ?) on conflict (lease, digest, run_id) do nothing"
+)
+KNOWN_FILES: Final = """
+select f.digest, max(f.run_id) from headgate_file f join headgate_run r on r.id = f.run_id
+where f.lease = ? and r.status in ('succeeded', 'partial') group by f.digest"""
+CHILDREN: Final = f"{_RUN} where parent_id = ? order by id"
+
+# Rejects of a run that goes on after a crash
+FORGET_REJECTS: Final = "delete from headgate_reject where run_id = ? and number >= ?"
+FORGET_REJECT_COUNTS: Final = "delete from headgate_reject_count where run_id = ?"
+REPLACE_REJECT: Final = "update headgate_reject set body = ? where run_id = ? and number = ?"
 
 
 def rejects_page(outcomes: int) -> str:

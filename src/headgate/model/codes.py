@@ -74,6 +74,7 @@ CODES: Final[dict[str, Code]] = {
         Code("DE05", "destination.type", "The destination refused it: its column cannot hold the value.", "a name of 300 characters", "a short name", "Correct the value."),
         Code("DE06", "destination.refused", "The destination refused it, for the reason it gives.", "a trigger raised", "", "Read the reason."),
         Code("HE01", "held.changed", "The destination's record changed after the plan was made; it was left alone.", "price edited since", "", "Plan again."),
+        Code("HE03", "held.edited", "The record was edited or removed after the run that is undone; it was left as it is.", "price edited since", "", "Look at it; to take it back all the same: --force."),
         Code("HE02", "held.parent", "The record it refers to was refused earlier in the same command.", "a price of product A-1, refused before", "", "Mend the record it refers to, import it, and then import this one again."),
     )
 }  # fmt: skip

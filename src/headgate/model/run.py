@@ -11,10 +11,11 @@ from .table import SchemaChange
 
 
 class Kind(StrEnum):
-    """What was executed. Plans and runs are numbered together."""
+    """What was executed; all are numbered together. An undo takes a run back."""
 
     RUN = "run"
     PLAN = "plan"
+    UNDO = "undo"
 
 
 class Status(StrEnum):
@@ -31,11 +32,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartitionRead:
-    """One piece of the source as it was read: its name, what was found by looking, and how many records it had."""
+    """One piece of the source as it was read: its name, what was found by looking, how many records it had, and, where it
+    was asked for, by what its content is known again."""
 
     name: str
     findings: dict[str, object]
     read: int = 0
+    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -48,12 +51,20 @@ class Run:
         operation, destination: what was done where (``upsert``, ``sqlite:///shop.db#product``, without secrets).
         fingerprint: hash of the definition; a plan is run only with the definition it was made with.
         plan_id: the plan that was run, if one was.
+        parent_id: of an undo: the run that is taken back.
         account: the outcomes; balanced unless the run failed.
         partitions: what was read.
         schema_changes: what was, or would be, changed in the destination's schema.
         warnings: for people.
         error: why it failed, for people; empty otherwise.
         started, finished: in UTC.
+        base: folder that a relative path in the destination starts from.
+        lease: the import at its destination, of which only one run goes on at a time; empty for plans.
+        fence: the right to commit there; the highest counts.
+        checkpoint: how far it has come, of a run that commits batch by batch; empty for others.
+        resumed: whether it goes on where it was left by an earlier process.
+        whole: of an undo: whether all of the run was to be taken back.
+        in_doubt: the destination did not answer to a commit.
     """
 
     import_name: str
@@ -64,6 +75,7 @@ class Run:
     started: datetime
     id: int = 0
     plan_id: int | None = None
+    parent_id: int | None = None
     status: Status = Status.RUNNING
     account: Account = field(default_factory=Account)
     partitions: list[PartitionRead] = field(default_factory=list)
@@ -71,6 +83,13 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     error: str = ""
     finished: datetime | None = None
+    base: str = ""
+    lease: str = ""
+    fence: int = 0
+    checkpoint: str = ""
+    resumed: bool = False
+    whole: bool = True
+    in_doubt: bool = False
 
     @property
     def seconds(self) -> float:

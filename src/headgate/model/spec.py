@@ -69,6 +69,10 @@ class SourceSpec(Strict):
     nulls: list[str] = Field(
         [], description="Words that mean no value, exactly as written. None by default: `NA` stays `NA`."
     )
+    again: Literal["skip", "run"] | None = Field(
+        None,
+        description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
+    )
     max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
 
 
@@ -351,6 +355,10 @@ class ImportSpec(Strict):
         limits = data.get("limits", {})
         return data | {"limits": {"deletes": "10%"} | limits} if isinstance(limits, dict) else data
 
+    journal: bool = Field(
+        True, description="Keep what `headgate undo` needs to take a run back; `false` saves time and disk."
+    )
+
     @field_validator("source", mode="before", json_schema_input_type=str | SourceSpec)
     @classmethod
     def _path_only(cls, value: object) -> object:
@@ -381,6 +389,8 @@ class ImportSpec(Strict):
             raise ValueError("delete_when goes with upsert")
         if (self.scope or self.delete) and self.operation is not Operation.MIRROR:
             raise ValueError("scope and delete go with mirror")
+        if self.source.again == "skip" and self.operation is Operation.MIRROR:
+            raise ValueError("mirror must see the whole source; source.again: skip cannot be")
         if self.commit == "batch" and self.operation is Operation.MIRROR:
             raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
         if self.commit == "batch" and self.expect.rows is not None:
@@ -424,11 +434,20 @@ class ConnectionSpec(BaseModel):
     )
 
 
+class JournalSpec(Strict):
+    """How long runs can be undone."""
+
+    days: int = Field(30, ge=0, description="Days a journal is kept.")
+    megabytes: int = Field(10_000, ge=0, description="Room for all journals; past it the oldest go.")
+
+
 class ProjectSpec(Strict):
     """`headgate.yaml`: the connections and settings of a project."""
 
     name: str = Field("", description="Name of the project; the folder's by default.")
     connections: dict[str, ConnectionSpec] = Field({}, description="Connections by name; a bare text is the URL.")
+
+    journal: JournalSpec = Field(JournalSpec(), description="How long runs can be undone.")
 
     @field_validator("connections", mode="before", json_schema_input_type=dict[str, str | ConnectionSpec])
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from headgate.model.outcome import Outcome
 from headgate.model.record import RejectCount
 from headgate.model.run import Kind, PartitionRead, Run, Status
 
@@ -23,7 +24,7 @@ DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " 
 def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
     """A run or plan as JSON shows it. The keys are stable: new ones may come, none goes or changes its meaning.
 
-    Keys: ``id``, ``kind`` (run, plan), ``import``, ``operation``, ``destination``, ``status``, ``plan`` (number of the
+    Keys: ``id``, ``kind`` (run, plan, undo), ``parent`` (of an undo: number of the run it takes back, or null), ``import``, ``operation``, ``destination``, ``status``, ``plan`` (number of the
     plan that was run, or null), ``fingerprint``, ``started`` and ``finished`` (ISO 8601, UTC; null while running),
     ``seconds``, ``account`` (``read``, one count for every outcome, ``mirror_deleted``, ``skips`` by reason,
     ``balance``), ``partitions`` (``name``, ``read``, ``findings``), ``schema_changes`` (``summary``, ``statement``),
@@ -37,6 +38,7 @@ def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
         "destination": run.destination,
         "status": run.status.value,
         "plan": run.plan_id,
+        "parent": run.parent_id,
         "fingerprint": run.fingerprint,
         "started": _iso(run.started),
         "finished": _iso(run.finished),
@@ -58,13 +60,14 @@ def runs_json(runs: Iterable[Run]) -> list[dict[str, object]]:
     return [run_json(run) for run in runs]
 
 
-def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = ()) -> None:
+def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = (), *, undo: bool = False) -> None:
     """A run for a person: what it did where, the balance, how fast, what did not get through and the way out.
 
     Args:
         run: the run or plan.
         console: where it is written; its width is kept to.
         counts: its rejects by code and field (`Ledger.reject_counts`).
+        undo: whether there is a journal of it.
     """
     from .page import Page
 
@@ -75,7 +78,7 @@ def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = ()) -> 
     if run.kind is Kind.RUN:
         schema_changes(page, run, "Schema changes", statements=False)
     warnings(page, run)
-    next_commands(page, run)
+    next_commands(page, run, undo=undo)
 
 
 def runs_text(runs: Sequence[Run], console: Console) -> None:
@@ -114,7 +117,8 @@ def head(page: Page, run: Run) -> None:
     title = f"{run.kind.value.capitalize()} {run.id}  {run.import_name}  "
     page.line((title, "bold"), (run.status.value, STYLES.get(run.status, "bold")))
     by_plan = f" by plan {run.plan_id}" if run.plan_id else ""
-    page.line(f"{run.operation} into {run.destination}{by_plan}")
+    what = f"undo of run {run.parent_id} in" if run.kind is Kind.UNDO else f"{run.operation} into"
+    page.line(f"{what} {run.destination}{by_plan}")
     if run.error:
         page.line((run.error, "red"))
     for text in balance(run.account, page.width).splitlines():
@@ -198,7 +202,7 @@ def warnings(page: Page, run: Run) -> None:
             page.line(("! ", "yellow"), warning, indent=2)
 
 
-def next_commands(page: Page, run: Run) -> None:
+def next_commands(page: Page, run: Run, *, undo: bool = False) -> None:
     """The commands that go on from here."""
     commands = []
     if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL):
@@ -207,6 +211,9 @@ def next_commands(page: Page, run: Run) -> None:
     if run.account.rejects:
         commands.append((f"headgate rejects {run.id}", "every reject with its place and reason"))
         commands.append((f"headgate rejects {run.id} --xlsx fix.xlsx", "the same as a workbook to correct"))
+    written = sum(run.account.outcomes[o] for o in (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED))
+    if undo and run.status in (Status.SUCCEEDED, Status.PARTIAL) and written + run.account.mirror_deleted:
+        commands.append((f"headgate undo {run.id}", "take it back"))
     if commands:
         page.heading("Next")
         page.columns(commands)

@@ -27,11 +27,13 @@ class Partition:
         name: as a person would name it: the file (with its folder as given), and the sheet where there are several.
         size: bytes to be read, for progress; 0 when not known.
         options: what the source needs to open it again; opaque to everybody else.
+        digest: by what the same content is known again; empty where nobody asked, or it cannot be told.
     """
 
     name: str
     size: int = 0
     options: Mapping[str, object] = field(default_factory=dict)
+    digest: str = ""
 
 
 class Scan(Protocol):
@@ -79,6 +81,19 @@ class Rereads(Protocol):
 
         Raises:
             SourceError: the input cannot be read any more.
+        """
+        ...
+
+
+@runtime_checkable
+class Digests(Protocol):
+    """What a source may offer beside: telling whether a piece has the same content as one that was read before."""
+
+    def digest(self, partition: Partition) -> str:
+        """A hash of the piece's content; its name does not count.
+
+        Raises:
+            SourceError: it cannot be read.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,20 @@ class FileSource:
                 copy.unlink(missing_ok=True)
             raise
         return scan if copy is None else _Unpacked(scan, copy)
+
+    def digest(self, partition: Partition) -> str:
+        """SHA-256 of the file, and which member of it is meant.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        try:
+            with Path(str(partition.options["path"])).open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as e:
+            raise SourceError(f"{partition.name} cannot be read: {e.strerror or e}") from e
+        member = str(partition.options["member"])
+        return f"{content}/{member}" if member else content
 
     def close(self) -> None:
         """Remove temporary copies."""

@@ -1,0 +1,29 @@
+"""Named points between the steps of a run, at which tests kill the process to see that nothing is lost.
+
+`HEADGATE_CRASH=commit.after` kills at that point, `HEADGATE_CRASH=commit.after:3` when it is reached for the third time.
+Without it a point does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import Final
+
+POINTS: Final = (
+    "stage.before", "stage.after", "match.after", "journal.before", "journal.after", "apply.after", "commit.before", "commit.after",
+    "checkpoint.after", "ledger.before", "ledger.after", "acknowledge.after",
+)  # fmt: skip
+_reached: Counter[str] = Counter()
+
+
+def point(name: str) -> None:
+    """Be at a point of `POINTS`."""
+    wanted = os.environ.get("HEADGATE_CRASH")
+    if not wanted:
+        return
+    _reached[name] += 1
+    at, _, count = wanted.partition(":")
+    if at == name and _reached[name] == int(count or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,93 @@
+"""Going on where a run that commits batch by batch was left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from headgate.ledger import Ledger
+from headgate.model.errors import SourceError, UsageError
+from headgate.model.outcome import Account
+from headgate.model.record import Batch, record_number
+from headgate.model.run import Run, Status
+from headgate.spi.source import Partition
+
+from .delivery import Checkpoint
+
+START = (0, 0)
+
+
+def settle_earlier(ledger: Ledger, last: Checkpoint) -> Run | None:
+    """Set right how an earlier run was closed, if its destination knows better; that run, if it was.
+
+    A process that dies between its destination's commit and the ledger is taken for failed until somebody asks.
+    """
+    try:
+        run = ledger.run(last.run)
+    except UsageError:  # pruned
+        return None
+    if run.status not in (Status.FAILED, Status.CANCELLED) or not last.settles(run):
+        return None
+    run.finished = run.finished or datetime.now(UTC)
+    ledger.settle(run)
+    return run
+
+
+def resume(ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoint | None) -> tuple[int, int]:
+    """Bring a run that goes on to where its destination says it was left.
+
+    Returns:
+        Index of the partition and ordinal in it of the first record to be read.
+
+    Raises:
+        SourceError: the source is another one than it was, and reading it from its beginning would add records twice.
+    """
+    if last is None or last.run != run.id:
+        run.account, run.partitions, run.warnings = Account(), [], []
+        ledger.forget_rejects(run.id, 0)
+        return START
+    same = last.sources == sources(partitions) and all(digest for _, digest in last.sources)
+    if not same and run.operation in ("append", "insert"):
+        raise SourceError(
+            f"run {run.id} was left after {last.account.read:,} records, and the source has changed since",
+            hint="What was committed stays. To import the source as it is now from its beginning: --from-start.",
+        )
+    last.settles(run)
+    run.status = Status.RUNNING
+    if same:
+        ledger.forget_rejects(run.id, record_number(*last.position))
+        return last.position
+    run.account, run.partitions = Account(), []
+    run.warnings.append("the source has changed since the run was left, so it was read again from its beginning")
+    ledger.forget_rejects(run.id, 0)
+    return START
+
+
+def sources(partitions: list[Partition]) -> list[tuple[str, str]]:
+    """Names and contents of the partitions, as a checkpoint keeps them."""
+    return [(p.name, p.digest) for p in partitions]
+
+
+def rest(batches: Iterator[Batch], ordinal: int) -> Iterator[tuple[Batch, bool]]:
+    """All batches, each with whether it is to be done: those before `ordinal` were done already."""
+    for batch in batches:
+        if not ordinal or end(batch) <= ordinal:
+            yield batch, not ordinal
+            continue
+        new = [i for i, o in enumerate(batch.ordinals) if o >= ordinal]
+        first = new[0] if new else batch.records.num_rows
+        faults = [f.ordinal >= ordinal for f in batch.faults]
+        done = Batch(
+            batch.records.slice(0, first), batch.ordinals[:first],
+            tuple(f for f, later in zip(batch.faults, faults, strict=True) if not later),
+        )  # fmt: skip
+        if len(done):
+            yield done, False
+        later = tuple(f for f, is_later in zip(batch.faults, faults, strict=True) if is_later)
+        yield Batch(batch.records.slice(first), batch.ordinals[first:], later), True
+
+
+def end(batch: Batch) -> int:
+    """The ordinal that follows a batch's last record."""
+    last = batch.ordinals[-1] if len(batch.ordinals) else -1
+    return max(last, *(f.ordinal for f in batch.faults), -1) + 1

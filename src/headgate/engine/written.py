@@ -1,0 +1,23 @@
+"""What a writer was told, as JSON, so that a plan or a journal can be carried out later."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from headgate.model.types import FieldType
+from headgate.model.write import Operation, WriteField, WriteSpec
+
+
+def write_json(write: WriteSpec) -> dict[str, Any]:
+    """A spec as JSON. Who may commit is not part of it."""
+    data = asdict(write)
+    del data["ticket"]
+    return {**data, "required": sorted(write.required)}
+
+
+def write_of(data: dict[str, Any]) -> WriteSpec:
+    """The spec that `write_json` made it of."""
+    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"])}) for f in data["fields"])
+    made = {"fields": fields, "key": tuple(data["key"]), "required": frozenset(data["required"])}
+    return WriteSpec(**{**data, **made, "operation": Operation(data["operation"])})

@@ -1,0 +1,72 @@
+"""Who is at an import: of one import at one destination only one run goes on at a time.
+
+A run holds the lease of its import from its beginning to its end. Whoever comes while it is held is turned away, unless the
+holder is dead: its process is gone from this host, or it has given no sign for `patience` seconds. Every holder gets a
+higher fence than all before it, and a destination lets only the highest commit.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from headgate.model.errors import Busy, UsageError
+
+from . import statements
+from .process import Process, this_process
+from .rows import time_text
+from .store import Row, Session
+
+LOST: Final = "the process ended without finishing the run"
+SILENT: Final = "the process gave no sign any more, and another one took the import over"
+
+
+def patience() -> float:
+    """Seconds without a sign after which a run is given up for dead: 60, or what HEADGATE_LEASE says.
+
+    Raises:
+        UsageError: that is not a number of seconds.
+    """
+    text = os.environ.get("HEADGATE_LEASE", "60")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if seconds <= 0:
+        raise UsageError(f"HEADGATE_LEASE is {text!r}, not a number of seconds")
+    return seconds
+
+
+def loss(row: Row) -> str:
+    """Why a run of `statements.OPEN_RUNS` can be given up for dead; empty when it cannot."""
+    _, host, pid, born, heartbeat, lease = row
+    if host == this_process().host and Process(host, pid, born).gone:
+        return LOST
+    silent = datetime.now(UTC) - timedelta(seconds=patience())
+    return SILENT if lease and heartbeat < time_text(silent) else ""
+
+
+def take(session: Session, name: str) -> int:
+    """Take an import's lease, from a dead holder too.
+
+    Returns:
+        The fence.
+
+    Raises:
+        Busy: a run that is alive holds it.
+    """
+    session.query(statements.ADD_LEASE, [name])
+    session.query(statements.RAISE_FENCE, [name])
+    ((fence, holder),) = session.query(statements.LEASE, [name])
+    rows = session.query(statements.HOLDER, [holder]) if holder is not None else []
+    if rows:
+        why = loss(rows[0])
+        number, host, pid, _, heartbeat, _ = rows[0]
+        if not why:
+            raise Busy(
+                f"run {number} is at this import already (process {pid} on {host})",
+                hint=f"Wait until it is done: headgate show {number}. If it is dead, it is given up after {patience():g} s without a sign.",
+            )
+        session.query(statements.ABANDON, [why, heartbeat, number])
+    return int(fence)
