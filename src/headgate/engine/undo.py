@@ -89,7 +89,7 @@ class Undo:
             matched = writer.match()
             run.account = matched.account
             run.account.read = rows
-            return list(self._left(matched.refusals))
+            return list(self._left(matched.refusals, destination))
 
     def run(self, destination: Destination, run: Run, observe: Observe) -> None:
         """Do it.
@@ -104,9 +104,11 @@ class Undo:
                 settle_earlier(self._ledger, last)
             write = replace(self.write, ticket=ticket)
             with delivering(destination, write, self._ledger, run) as (writer, delivery):
-                self._carry_out(writer, delivery, run, observe)
+                self._carry_out(writer, delivery, destination, run, observe)
 
-    def _carry_out(self, writer: Writer, delivery: Delivery, run: Run, observe: Observe) -> None:
+    def _carry_out(
+        self, writer: Writer, delivery: Delivery, destination: Destination, run: Run, observe: Observe
+    ) -> None:
         rows = self._send(delivery.write, observe)
         run.account.read = rows
         observe(Progress("matching", rows))
@@ -114,7 +116,7 @@ class Undo:
         observe(Progress("writing", rows))
         applied = delivery.apply()
         run.account.merge_outcomes(applied.account)
-        self._ledger.record_rejects(run.id, self._left(applied.refusals))
+        self._ledger.record_rejects(run.id, self._left(applied.refusals, destination))
         run.account.check("The undo")
         if self.made_table and not self._only and not run.account.rejects and not writer.drop():
             run.warnings.append(f"{self._of.destination} stays: it holds other records, or something refers to it")
@@ -153,26 +155,22 @@ class Undo:
                 numbers += [b.column(NUMBER) for s in segments for b in s.batches()]
         return pa.concat_arrays(numbers) if numbers else pa.array([], pa.int64())
 
-    def _left(self, refusals: Sequence[Refusal]) -> Iterator[Reject]:
+    def _left(self, refusals: Sequence[Refusal], destination: Destination) -> Iterator[Reject]:
         """Records that stay as they are, with what they would have been."""
         by_number = {r.number: r for r in refusals}
         if not by_number:
             return
         wanted = pa.array(sorted(by_number), pa.int64())
         write = self.write
+        readable = destination.readable if self._written.images is not None else str
         for batch in self._turned():
             for row in batch.filter(pc.is_in(batch.column(NUMBER), wanted)).to_pylist():
                 refusal = by_number[row[NUMBER]]
-                raw = {
-                    f.name: _text(row[f.name] if row[f.name] is not None else row[OLD + f.name]) for f in write.fields
-                }
+                values = {f.name: row[f.name] if row[f.name] is not None else row[OLD + f.name] for f in write.fields}
+                raw = {name: None if v is None else readable(v) for name, v in values.items()}
                 which = ", ".join(f"{k} {raw[k]}" for k in write.key) or "a record"
                 held = refusal.outcome == Outcome.HELD
                 code = "HE03" if held else refusal.code
                 reason = "it was edited or removed since the run, and was left as it is" if held else refusal.reason
-                problem = Problem(code, f"{which}: {reason}", refusal.field)
+                problem = Problem(code, f"{which}: {reason}")
                 yield Reject(row[NUMBER], Outcome(refusal.outcome), (problem,), raw, Origin())
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -188,6 +188,10 @@ class Destination(Protocol):
         """
         ...
 
+    def readable(self, image: str) -> str:
+        """An image (`Writer.before`) as a person reads the value."""
+        ...
+
     def close(self) -> None:
         """Release connections. May be called twice."""
         ...

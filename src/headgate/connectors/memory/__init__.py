@@ -97,5 +97,9 @@ class MemoryDestination:
         """
         return read(self._tables, reading)
 
+    def readable(self, image: str) -> str:
+        """An image is the value's text."""
+        return image
+
     def close(self) -> None:
         """Nothing is held. The store stays."""

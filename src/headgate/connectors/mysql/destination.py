@@ -90,6 +90,10 @@ class MysqlDestination:
 
         return MysqlWriter(self._access, spec)
 
+    def readable(self, image: str) -> str:
+        """An image is the value's text."""
+        return image
+
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope; checkpoints are kept in a table beside the others."""
         from .state import claim

@@ -97,6 +97,10 @@ class PostgresDestination:
 
         return read(self._access, reading)
 
+    def readable(self, image: str) -> str:
+        """An image is the value's text."""
+        return image
+
     def close(self) -> None:
         """Disconnect what inspection uses."""
         if self._session is not None:

@@ -141,6 +141,10 @@ class SqliteDestination:
             )
         return read(connect(self._path, timeout=self._timeout), self._path, reading)
 
+    def readable(self, image: str) -> str:
+        """An image without the letter for its kind."""
+        return image[1:]
+
     def close(self) -> None:
         """Nothing to release: every connection is closed by who opened it."""
 
