@@ -1,5 +1,5 @@
-"""Whole runs over random files: nothing is unaccounted for, the second run changes nothing, a plan is what is then done.
-HEADGATE_TEST_EXAMPLES=1000 looks further."""
+"""Whole runs over random files: nothing is unaccounted for, the second run changes nothing, a plan is what is then done, and
+what was undone is as it was. HEADGATE_TEST_EXAMPLES=1000 looks further."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headgate.app.project import Definition, Project, open_project
-from headgate.app.service import make_plan, run_import, run_saved_plan
+from headgate.app.service import make_plan, run_import, run_saved_plan, undo_run
 from headgate.model.errors import LimitExceeded
 from headgate.model.run import Run, Status
 from headgate.model.spec import ImportSpec
@@ -142,6 +142,7 @@ def test_runs_account_for_every_record_and_do_what_their_plan_said(
     for definition in (plain, planned):
         _seed(project, number, definition.spec.destination.table, append=append)
 
+    before = _rows(project, plain)
     first = _run(project, plain)
     if first is None:
         assert operation == "mirror"
@@ -166,3 +167,8 @@ def test_runs_account_for_every_record_and_do_what_their_plan_said(
     if operation in ("upsert", "mirror") and rules["commit"] == "run":
         counts = again.account.as_dict()
         assert (counts["created"], counts["updated"], counts["deleted"], counts["mirror_deleted"]) == (0, 0, 0, 0)
+    for undone, left in ((again, after), (first, before)):
+        undo = undo_run(project, undone.id)
+        assert (undo.account.balance, undo.account.rejects) == (0, 0)
+        assert _rows(project, plain) == left
+        assert project.ledger.run(undone.id).status is Status.UNDONE
