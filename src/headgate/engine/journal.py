@@ -24,7 +24,7 @@ from headgate.spi.reversal import Written
 
 from .written import write_json, write_of
 
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
 class Journal:
