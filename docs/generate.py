@@ -322,7 +322,10 @@ def json_output() -> str:
     """What `--json` prints, from the descriptions of the functions that make it."""
     from headgate import report
 
-    shapes = {"Runs": report.run_json, "Plans": report.plan_json, "Rejects": report.rejects_json}
+    shapes = {
+        "Runs": report.run_json, "Plans": report.plan_json, "Rejects": report.rejects_json,
+        "Retries": report.retry_json,
+    }  # fmt: skip
     out = [
         "# JSON output\n\nWith `--json` a command prints one document to standard output, and nothing else there. Several runs are a list.\n"
     ]

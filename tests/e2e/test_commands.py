@@ -243,7 +243,7 @@ def test_what_needs_a_project_or_a_name_says_so(words: list[str], headgate: Head
 
 
 def test_runs_and_show_tell_what_was_done(refused: Said, headgate: Headgate, folder: Path) -> None:
-    assert headgate("runs", "--json").json == [refused.json | {"rejects": []}]
+    assert headgate("runs", "--json").json == [refused.json | {"rejects": [], "states": {}}]
     assert headgate("show", 1, "--json").json == refused.json
     text = headgate("show", 1).out
     for part in ("3 read = 1 created + 2 invalid", "items.csv", "TY02", "KY01", "headgate rejects 1"):

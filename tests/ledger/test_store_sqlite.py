@@ -70,6 +70,21 @@ def test_migrations_are_numbered_in_order():
     assert len(list(migrate.FOLDER.iterdir())) == len(migrate.migrations())
 
 
+def test_a_migration_that_fills_a_gap_is_applied_where_later_ones_were(tmp_path, new_run, monkeypatch):
+    first, *later = migrate.migrations()
+    (tmp_path / "0009_later.sql").write_text("create table later (a bigint);")
+    monkeypatch.setattr(migrate, "migrations", lambda: (first, (9, tmp_path / "0009_later.sql")))
+    store = SqliteStore(tmp_path / "ledger.db")
+    assert migrate.prepare(store, create=True)
+    assert store.query("select version from headgate_schema order by version") == [(1,), (9,)]
+    monkeypatch.setattr(migrate, "migrations", lambda: (first, *later, (9, tmp_path / "0009_later.sql")))
+    with Ledger(store) as ledger:
+        assert ledger.begin(new_run()).id == 1
+    assert store.query("select version from headgate_schema where version < 9") == [
+        (n,) for n, _ in (first, *later) if n < 9
+    ]
+
+
 def test_a_ledger_without_the_latest_migrations_is_brought_up_to_date(tmp_path, new_run):
     store = SqliteStore(tmp_path / "ledger.db")
     store.create()

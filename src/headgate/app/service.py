@@ -53,17 +53,23 @@ class LookupAccess:
         return self.project.destination(connection, self.definition.base)
 
 
-def check(project: Project, definition: Definition, refusals: Refusals | None = None) -> Prepared:
+def check(
+    project: Project, definition: Definition, refusals: Refusals | None = None, source: Source | None = None
+) -> Prepared:
     """Check a definition against both sides, without mapping a record or writing anything. Close the result.
 
     Args:
+        project: where its connections are.
+        definition: what is checked.
         refusals: what was refused before in the same command.
+        source: read in the place of the definition's own; it is closed with the result, or when this fails.
 
     Raises:
         HeadgateError: the first thing that is wrong.
     """
-    found = project.source(definition.spec.source, definition.base)
-    source = knowing(found, definition.spec, project.ledger.imported(lease_of(project, definition)))
+    if source is None:
+        found = project.source(definition.spec.source, definition.base)
+        source = knowing(found, definition.spec, project.ledger.imported(lease_of(project, definition)))
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
@@ -173,10 +179,10 @@ def _execute(
                 run.warnings += prepared.source.words()
             work(Runner(prepared, project.ledger, run, observe), prepared, run)
 
-    return _finish(project, run, execute, kept(definition.spec))
+    return finish(project, run, execute, kept(definition.spec))
 
 
-def _finish(project: Project, run: Run, work: Callable[[], None], what_stays: str = "nothing was kept") -> Run:
+def finish(project: Project, run: Run, work: Callable[[], None], what_stays: str = "nothing was kept") -> Run:
     """Do the work and close the run; where the destination did not answer to a commit, ask it what became of it."""
     try:
         return finishing(project.ledger, run, work, what_stays)
@@ -237,7 +243,7 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         with closing(project.destination(connection, Path.cwd() if into else Path(saved.base))) as destination:
             run_plan(plan, destination, ledger, run, observe)
 
-    return _finish(project, run, execute)
+    return finish(project, run, execute)
 
 
 def undo_run(
@@ -273,7 +279,7 @@ def undo_run(
         with closing(project.destination(_connection(of, into), base)) as destination:
             undo.run(destination, run, observe)
 
-    return _finish(project, run, execute)
+    return finish(project, run, execute)
 
 
 def look_at_undo(

@@ -134,9 +134,12 @@ def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
     """A run for people on standard output, or for programs as the return value."""
     from headgate.report import run_json, run_text
 
-    counts = project.ledger.reject_counts(run.id)
-    undo = project.ledger.journal_path(run.id).is_dir()
-    return run_json(run, counts) if as_json else run_text(run, console(), counts, undo=undo)
+    ledger = project.ledger
+    counts, states, retries = ledger.reject_counts(run.id), ledger.reject_states(run.id), ledger.retries(run.id)
+    if as_json:
+        return run_json(run, counts, states, retries)
+    undo = ledger.journal_path(run.id).is_dir()
+    return run_text(run, console(), counts, states, retries, undo=undo)
 
 
 def show_plan(project: Project, run: Run, *, samples: int, as_json: bool) -> Any:

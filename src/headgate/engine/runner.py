@@ -17,7 +17,7 @@ from headgate.ledger import Ledger
 from headgate.model.errors import Cancelled, HeadgateError, LimitExceeded
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Mapped, Reject
-from headgate.model.run import PartitionRead, Run, Status
+from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.write import Matched, Operation, WriteSpec
 from headgate.spi.destination import Destination, Writer
 from headgate.spi.source import Scan
@@ -95,7 +95,7 @@ class Runner:
         with alive(self._ledger, run):
             ticket, last = claim(p.destination, self._ledger, run)
             if last is not None and last.run != run.id:
-                settle_earlier(self._ledger, last)
+                self._check_unsettled(settle_earlier(self._ledger, last))
             if run.resumed:
                 self._start = resume(self._ledger, run, p.partitions, last)
                 self._account = run.account
@@ -103,6 +103,14 @@ class Runner:
             with delivering(p.destination, write, self._ledger, run) as (writer, delivery):
                 delivery.sources = sources(p.partitions)
                 self._execute(writer, delivery)
+
+    def _check_unsettled(self, earlier: Run | None) -> None:
+        """What a retry carries was chosen before it was known that an earlier run had been done after all."""
+        if earlier is not None and self._run.kind is Kind.RETRY:
+            raise HeadgateError(
+                f"run {earlier.id}, which was taken for failed, had been done after all; nothing was tried again",
+                hint=f"Look at it (headgate show {earlier.id}), and retry what is still open.",
+            )
 
     def _plan(self, writer: Writer, save: Save) -> None:
         self._make_entries(writer)

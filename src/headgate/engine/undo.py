@@ -34,6 +34,7 @@ def check_undo(run: Run, ledger: Ledger) -> None:
     """
     if run.kind is Kind.PLAN:
         raise UsageError(f"{run.id} is a plan: nothing was written, so there is nothing to undo")
+    _check_retries(run, ledger)
     if run.status is Status.UNDONE:
         done = [r.id for r in ledger.children(run.id) if r.kind is Kind.UNDO and r.status is Status.SUCCEEDED]
         hint = f"Run {done[-1]} did it; to have it again: headgate undo {done[-1]}." if done else ""
@@ -43,6 +44,24 @@ def check_undo(run: Run, ledger: Ledger) -> None:
     if run.status in (Status.FAILED, Status.CANCELLED) and not committed(run):
         raise UsageError(f"run {run.id} {run.status}: nothing of it was kept, so there is nothing to undo")
     check_journal(ledger.journal_path(run.id), run.id)
+
+
+def _check_retries(run: Run, ledger: Ledger) -> None:
+    """What was written last is taken back first; and what is open again is retried, not put back."""
+    for number in reversed(ledger.retries(run.id)):
+        retry = ledger.run(number)
+        wrote = any(retry.account.outcomes[o] for o in (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED))
+        if wrote and retry.status in (Status.SUCCEEDED, Status.PARTIAL):
+            raise UsageError(
+                f"run {number} retried records of run {run.id}, and what it wrote came later",
+                hint=f"Undo that first: headgate undo {number}.",
+            )
+    of = ledger.run(run.parent_id) if run.kind is Kind.UNDO and run.parent_id is not None else None
+    if of is not None and of.kind is Kind.RETRY:
+        raise UsageError(
+            f"run {run.id} took a retry back, and its records are open again",
+            hint=f"Retry them: headgate retry {of.parent_id}.",
+        )
 
 
 def committed(run: Run) -> int:

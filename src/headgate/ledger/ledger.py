@@ -7,6 +7,7 @@ stored a piece at a time. A process that dies leaves its run `running`; `recover
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -17,10 +18,10 @@ from typing import Final, Self
 
 from headgate.model.errors import HeadgateError, NotBalanced, UsageError
 from headgate.model.outcome import REJECTS, Account, Outcome
-from headgate.model.record import Reject, RejectCount
+from headgate.model.record import Reject, RejectCount, State
 from headgate.model.run import Kind, Run, Status
 
-from . import leases, migrate, statements
+from . import leases, migrate, statements, states
 from .process import this_process
 from .rows import account_json, reject_body, reject_of, run_of, time_text, to_json, to_text
 from .store import Row, Session, Store
@@ -29,6 +30,7 @@ _PIECE: Final = 10_000
 _PAGE: Final = 1_000
 _DONE: Final = (Status.SUCCEEDED, Status.PARTIAL)
 _OPEN: Final = (Status.QUEUED, Status.RUNNING)
+COUNTED: Final = (State.OPEN, State.IGNORED)
 
 
 class Ledger:
@@ -72,6 +74,7 @@ class Ledger:
 
         Raises:
             Busy: another run of the import is going on.
+            UsageError: a retry of the same run is going on.
         """
         self._ready(create=True)
         process = this_process()
@@ -79,6 +82,8 @@ class Ledger:
         with self._store.transaction() as session:
             if run.lease:
                 run.fence = leases.take(session, run.lease)
+            if run.kind is Kind.RETRY:
+                states.check_alone(session, run.parent_id)
             left = self._left(session, run) if resume else None
             if left is not None:
                 left.fence, run = run.fence, left
@@ -153,7 +158,7 @@ class Ledger:
         remaining = self.rejects(run_id, outcomes=every)
         while piece := list(islice(remaining, _PIECE)):
             with self._writing(run_id) as session:
-                session.many(statements.ADD_REJECT_COUNT, _count(run_id, piece))
+                session.many(statements.ADD_REJECT_COUNT, states.count(run_id, piece))
 
     def place_rejects(self, run_id: int, rejects: Iterable[Reject]) -> None:
         """Say of rejects that are stored already where they came from."""
@@ -188,7 +193,7 @@ class Ledger:
         remaining, stored = iter(rejects), 0
         while piece := list(islice(remaining, _PIECE)):
             rows = [(run_id, r.number, r.outcome.value, reject_body(r)) for r in piece]
-            counts = _count(run_id, piece)
+            counts = states.count(run_id, piece)
             with self._writing(run_id) as session:
                 self._require_open(session, run_id)
                 if session.many(statements.ADD_REJECT, rows) != len(rows):
@@ -199,7 +204,9 @@ class Ledger:
 
     def finish(self, run: Run) -> None:
         """Close a run with its status, account, partitions, schema changes, warnings, error and time; `finished` is
-        set to now when it is not. Closed as succeeded or partial it must balance.
+        set to now when it is not. Closed as succeeded or partial it must balance. Of a retry that was done its parent is
+        settled in the same transaction: each record it carried leaves its outcome there for the one it has now, and is
+        fixed, or open with its new problems. What was given to `carry`, the retry's rejects and its account say all of that.
 
         Raises:
             NotBalanced: the outcomes do not add up to the records read, or the rejects stored are not those counted;
@@ -215,16 +222,67 @@ class Ledger:
         run.finished = run.finished or datetime.now(UTC)
         if run.status in _DONE:
             run.account.check(f"run {run.id}")
-            _check_rejects(session, run)
+            states.check_rejects(session, run.id, run.account)
             files = [(run.lease, p.digest, run.id) for p in run.partitions if p.digest]
             session.many(statements.ADD_FILE, files)
+            if run.kind is Kind.RETRY:
+                states.settle(session, run)
             if run.kind is Kind.UNDO and run.status is Status.SUCCEEDED:
-                _mark_undone(session, run)
+                states.mark_undone(session, run)
         values = dict(zip(statements.RUN_COLUMNS, _columns(run), strict=True))
         names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished")
         session.query(statements.FINISH, [*(values[n] for n in names), _now(), run.id])
         if run.lease:
             session.query(statements.RELEASE, [run.lease, run.id])
+
+    def carry(self, run_id: int, parent_id: int, numbers: Iterable[int]) -> None:
+        """Note which records of its parent a retry tries again, before it writes anything at the destination.
+
+        Raises:
+            UsageError: there is no such run, or a record is no open reject of the parent (any more).
+            NotBalanced: a record was given twice.
+        """
+        remaining = iter(numbers)
+        while piece := list(islice(remaining, _PIECE)):
+            with self._writing(run_id) as session:
+                self._require_open(session, run_id)
+                states.carry(session, run_id, parent_id, piece)
+
+    def ignore(self, run_id: int, numbers: Iterable[int]) -> int:
+        """Set open rejects of a run, and of its retries, aside: they count in the account and need no attention.
+
+        Returns:
+            How many changed; those that were set aside before do not.
+
+        Raises:
+            UsageError: a record is no reject of the run, or a retry fixed it; nothing was changed.
+        """
+        self.run(run_id)
+        with self._writing(run_id) as session:
+            return states.mark(session, run_id, numbers, State.OPEN, State.IGNORED)
+
+    def ignore_code(self, run_id: int, code: str) -> int:
+        """Set all open rejects that have a problem with this code aside.
+
+        Returns:
+            How many there were.
+        """
+        self.run(run_id)
+        with self._writing(run_id) as session:
+            return states.mark(session, run_id, states.with_code(session, run_id, code), State.OPEN, State.IGNORED)
+
+    def reopen(self, run_id: int, numbers: Iterable[int]) -> int:
+        """Take back what `ignore` did.
+
+        Returns:
+            How many changed; those that are open do not.
+
+        Raises:
+            UsageError: a record is no reject of the run, or a retry fixed it; nothing was changed.
+        """
+        self.run(run_id)
+        with self._writing(run_id) as session:
+            return states.mark(session, run_id, numbers, State.IGNORED, State.OPEN)
 
     def recover(self) -> list[Run]:
         """Close as failed the runs whose process on this host is gone, or has given no sign for too long.
@@ -293,6 +351,7 @@ class Ledger:
         offset: int = 0,
         outcomes: Sequence[Outcome] | None = None,
         after: int = -1,
+        in_states: Sequence[State] = COUNTED,
     ) -> Iterator[Reject]:
         """The rejects of a run in the order of reading, fetched some at a time.
 
@@ -302,25 +361,43 @@ class Ledger:
             offset: leave out so many first.
             after: only records with higher numbers.
             outcomes: only these; by default all that are rejects, so that listed skips are seen only when asked for.
+            in_states: only these; by default all that the account counts, so not what a retry fixed.
 
         Raises:
             UsageError: there is no such run (when called, not when first read from).
         """
         self.run(run_id)
         wanted = [o.value for o in (REJECTS if outcomes is None else outcomes)]
-        return self._pages(run_id, wanted, limit, offset, after)
+        return self._pages(run_id, wanted, [s.value for s in in_states], limit, offset, after)
 
     def reject_counts(self, run_id: int) -> list[RejectCount]:
-        """How many records of a run have which code in which field, most frequent first. Skips are not counted.
+        """How many open rejects of a run have which code in which field, most frequent first.
 
         Raises:
             UsageError: there is no such run.
         """
         self.run(run_id)
         return [
-            RejectCount(code, field, records, reject_of((number, outcome, body)))
-            for code, field, records, number, outcome, body in self._query(statements.REJECT_COUNTS, [run_id])
+            RejectCount(code, field, records, reject_of(tuple(columns)))
+            for code, field, records, *columns in self._query(statements.REJECT_COUNTS, [run_id])
         ]
+
+    def reject_states(self, run_id: int) -> dict[State, Counter[Outcome]]:
+        """How many rejects of a run are in which state, by outcome.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        self.run(run_id)
+        found = {state: Counter[Outcome]() for state in State}
+        for outcome, state, records in self._query(statements.REJECT_STATES, [run_id]):
+            if outcome in REJECTS:
+                found[State(state)][Outcome(outcome)] = records
+        return found
+
+    def retries(self, run_id: int) -> list[int]:
+        """The numbers of the retries of a run, oldest first."""
+        return [number for (number,) in self._query(statements.RETRIES, [run_id])]
 
     def journal_path(self, run_id: int) -> Path:
         """The folder of what undo needs of a run."""
@@ -348,13 +425,13 @@ class Ledger:
         return self._store.query(statement, values) if self._ready() else []
 
     def _pages(
-        self, run_id: int, outcomes: Sequence[str], limit: int | None, offset: int, last: int
+        self, run_id: int, outcomes: Sequence[str], in_states: Sequence[str], limit: int | None, offset: int, last: int
     ) -> Iterator[Reject]:
         """Pages by number: nothing is held open between them, however slowly they are read."""
-        statement = statements.rejects_page(len(outcomes))
-        while outcomes and (limit is None or limit > 0):
+        statement = statements.rejects_page(len(outcomes), len(in_states))
+        while outcomes and in_states and (limit is None or limit > 0):
             size = _PAGE if limit is None else min(limit, _PAGE)
-            page = [reject_of(r) for r in self._query(statement, [run_id, last, *outcomes, size, offset])]
+            page = [reject_of(r) for r in self._query(statement, [run_id, last, *outcomes, *in_states, size, offset])]
             yield from page
             if len(page) < size:
                 return
@@ -412,39 +489,3 @@ def _columns(run: Run) -> list[object]:
         run.fence,
         run.checkpoint,
     ]
-
-
-def _mark_undone(session: Session, undo: Run) -> None:
-    """A run that was taken back as a whole is undone; if it was an undo itself, what that had taken back is there again."""
-    parent = run_of(session.query(statements.RUN, [undo.parent_id])[0])
-    if undo.whole:
-        session.query(statements.SET_STATUS, [Status.UNDONE.value, parent.id])
-    if parent.kind is Kind.UNDO and parent.parent_id is not None:
-        again = run_of(session.query(statements.RUN, [parent.parent_id])[0])
-        status = Status.PARTIAL if again.account.rejects else Status.SUCCEEDED
-        session.query(statements.SET_STATUS, [status.value, again.id])
-
-
-def _count(run_id: int, rejects: Iterable[Reject]) -> list[tuple[int, str, str, int, int]]:
-    """Rows for `statements.ADD_REJECT_COUNT`; a record counts once under each code and field it has."""
-    counts: dict[tuple[str, str], list[int]] = {}  # records, the first of them, the last one counted
-    for reject in rejects:
-        if reject.outcome is Outcome.SKIPPED:
-            continue
-        number = reject.number
-        for problem in reject.problems:
-            count = counts.get((problem.code, problem.field))
-            if count is None:
-                counts[problem.code, problem.field] = [1, number, number]
-            elif count[2] != number:
-                count[:] = count[0] + 1, min(count[1], number), number
-    return [(run_id, code, field, records, example) for (code, field), (records, example, _) in counts.items()]
-
-
-def _check_rejects(session: Session, run: Run) -> None:
-    """Refuse a run whose stored rejects are not those of its account, outcome by outcome."""
-    stored: dict[str, int] = dict(session.query(statements.REJECT_OUTCOMES, [run.id]))
-    for outcome in REJECTS:
-        counted, there = run.account.outcomes[outcome], stored.get(outcome.value, 0)
-        if counted != there:
-            raise NotBalanced(f"run {run.id} counts {counted} records as {outcome}, but {there} are stored")

@@ -8,14 +8,27 @@ from typing import Any, Final
 import msgspec
 
 from headgate.model.outcome import Account, Outcome
-from headgate.model.record import Origin, Problem, Reject
+from headgate.model.record import Origin, Problem, Reject, State
 from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.table import SchemaChange
 
 from .store import Row
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
-_Body = tuple[str, str, int | None, int | None, list[tuple[str, str, str, str, str | None]], dict[str, str | None]]
+
+
+class _Body(msgspec.Struct, array_like=True):
+    """A reject's `body`: a JSON list, whose last entry older ones do not have."""
+
+    file: str
+    sheet: str
+    row: int | None
+    line: int | None
+    problems: list[tuple[str, str, str, str, str | None]]
+    raw: dict[str, str | None]
+    mended: str = ""
+
+
 _body: Final = msgspec.json.Decoder(_Body)
 _partitions: Final = msgspec.json.Decoder(list[PartitionRead])
 _schema_changes: Final = msgspec.json.Decoder(list[SchemaChange])
@@ -88,17 +101,20 @@ def reject_body(reject: Reject) -> str:
     """A reject's `body`."""
     origin = reject.origin
     problems = [(p.code, p.reason, p.field, p.column, p.value) for p in reject.problems]
-    return to_json((origin.file, origin.sheet, origin.row, origin.line, problems, reject.raw))
+    body = _Body(origin.file, origin.sheet, origin.row, origin.line, problems, reject.raw, origin.mended)
+    return to_json(body)
 
 
 def reject_of(row: Row) -> Reject:
-    """A reject from its number, outcome and body."""
-    number, outcome, body = row
-    file, sheet, line_row, line, problems, raw = _body.decode(body)
+    """A reject from the columns `statements.REJECT_COLUMNS`."""
+    number, outcome, body, state, fixed_by = row
+    b = _body.decode(body)
     return Reject(
         number,
         Outcome(outcome),
-        tuple(Problem(*p) for p in problems),
-        raw,
-        Origin(file, sheet, line_row, line),
+        tuple(Problem(*p) for p in b.problems),
+        b.raw,
+        Origin(b.file, b.sheet, b.row, b.line, b.mended),
+        State(state),
+        fixed_by,
     )

@@ -14,9 +14,9 @@ create table headgate_identity (
 
 -- Runs and plans. Times are UTC in ISO 8601 with microseconds, so that text order is time order.
 -- account, partitions, schema_changes and warnings are JSON. host, pid and born say which process is at it.
--- parent_id is the run that an undo takes back. base is the folder that a relative path in the
--- destination's URL starts from. lease names the import at its destination; fence is the right to commit
--- there. checkpoint is how far a run that commits batch by batch has come, as its destination keeps it.
+-- parent_id is the run that an undo takes back, or whose records a retry tries again. base is the folder that
+-- a relative path in the destination's URL starts from. lease names the import at its destination; fence is the
+-- right to commit there. checkpoint is how far a run that commits batch by batch has come, as its destination keeps it.
 create table headgate_run (
   id bigint not null primary key,
   import_name text not null,
@@ -46,16 +46,19 @@ create table headgate_run (
 create index headgate_run_by_import on headgate_run (import_name, id);
 
 -- Refused records, and skips worth listing. body is a JSON list:
--- file, sheet, row, line, [[code, reason, field, column, value], ...], {column: raw value}.
+-- file, sheet, row, line, [[code, reason, field, column, value], ...], {column: raw value}, place of the correction.
+-- state is what has been done about it since: open, fixed (by the retry fixed_by) or ignored.
 create table headgate_reject (
   run_id bigint not null references headgate_run (id) on delete cascade,
   number bigint not null,
   outcome text not null,
   body text not null,
+  state text not null default 'open',
+  fixed_by bigint,
   primary key (run_id, number)
 );
 
--- How many records of a run have a problem with this code in this field, and the first of them.
+-- How many records of a run have a problem with this code in this field and are open, and the first of them.
 create table headgate_reject_count (
   run_id bigint not null references headgate_run (id) on delete cascade,
   code text not null,
@@ -78,4 +81,11 @@ create table headgate_file (
   digest text not null,
   run_id bigint not null references headgate_run (id) on delete cascade,
   primary key (lease, digest, run_id)
+);
+
+-- The records of its parent that a retry tries again, by their numbers there.
+create table headgate_carried (
+  run_id bigint not null references headgate_run (id) on delete cascade,
+  number bigint not null,
+  primary key (run_id, number)
 );

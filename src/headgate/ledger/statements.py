@@ -50,7 +50,11 @@ DELETE_RUN: Final = "delete from headgate_run where id = ?"
 ADD_REJECT: Final = """
 insert into headgate_reject (run_id, number, outcome, body) values (?, ?, ?, ?)
 on conflict (run_id, number) do nothing"""
-REJECT_OUTCOMES: Final = "select outcome, count(*) from headgate_reject where run_id = ? group by outcome"
+REJECT_COLUMNS: Final = ("number", "outcome", "body", "state", "fixed_by")
+REJECT_OUTCOMES: Final = """
+select outcome, count(*) from headgate_reject where run_id = ? and state <> 'fixed' group by outcome"""
+REJECT_STATES: Final = """
+select outcome, state, count(*) from headgate_reject where run_id = ? group by outcome, state"""
 ADD_REJECT_COUNT: Final = """
 insert into headgate_reject_count (run_id, code, field, records, example) values (?, ?, ?, ?, ?)
 on conflict (run_id, code, field) do update set
@@ -58,7 +62,7 @@ on conflict (run_id, code, field) do update set
   example = case when excluded.example < headgate_reject_count.example
     then excluded.example else headgate_reject_count.example end"""
 REJECT_COUNTS: Final = """
-select c.code, c.field, c.records, r.number, r.outcome, r.body
+select c.code, c.field, c.records, r.number, r.outcome, r.body, r.state, r.fixed_by
 from headgate_reject_count c join headgate_reject r on r.run_id = c.run_id and r.number = c.example
 where c.run_id = ? order by c.records desc, c.code, c.field"""
 
@@ -102,10 +106,40 @@ FORGET_REJECTS: Final = "delete from headgate_reject where run_id = ? and number
 FORGET_REJECT_COUNTS: Final = "delete from headgate_reject_count where run_id = ?"
 REPLACE_REJECT: Final = "update headgate_reject set body = ? where run_id = ? and number = ?"
 
+# Retries. A retry's family is its parent, itself, and the other retries of that parent: a record fixed or ignored is so in all.
+_RETRIES: Final = "select id from headgate_run where kind = 'retry' and parent_id = ?"
+OPEN_RETRIES: Final = f"{_RETRIES} and status in ('queued', 'running')"
+RETRIES: Final = f"{_RETRIES} order by id"
+_FAMILY: Final = f"(run_id = ? or run_id in ({_RETRIES})) and outcome <> 'skipped'"
+ADD_CARRIED: Final = """
+insert into headgate_carried (run_id, number)
+select ?, number from headgate_reject where run_id = ? and number = ? and state = 'open' and outcome <> 'skipped'"""
+CARRIED_OUTCOMES: Final = """
+select r.outcome, count(*) from headgate_carried c join headgate_reject r on r.number = c.number
+where c.run_id = ? and r.run_id = ? and r.state <> 'fixed' and r.outcome <> 'skipped' group by r.outcome"""
+_REFUSED_AGAIN: Final = "select number from headgate_reject where run_id = ? and outcome <> 'skipped'"
+FIX: Final = f"""
+update headgate_reject set state = 'fixed', fixed_by = ?
+where {_FAMILY} and number in (select number from headgate_carried where run_id = ?) and number not in ({_REFUSED_AGAIN})"""
+REFUSE_AGAIN: Final = f"""
+update headgate_reject set
+  outcome = (select n.outcome from headgate_reject n where n.run_id = ? and n.number = headgate_reject.number),
+  body = (select n.body from headgate_reject n where n.run_id = ? and n.number = headgate_reject.number)
+where run_id = ? and number in ({_REFUSED_AGAIN})"""
+FIXED_OUTCOMES: Final = """
+select outcome, count(*) from headgate_reject where run_id = ? and state = 'fixed' and fixed_by = ? group by outcome"""
+UNFIX: Final = (
+    f"update headgate_reject set state = 'open', fixed_by = null where {_FAMILY} and state = 'fixed' and fixed_by = ?"
+)
+SETTLE: Final = "update headgate_run set account = ?, status = ? where id = ?"
+STATE: Final = "select state, fixed_by from headgate_reject where run_id = ? and number = ? and outcome <> 'skipped'"
+SET_STATE: Final = f"update headgate_reject set state = ? where {_FAMILY} and number = ? and state = ?"
 
-def rejects_page(outcomes: int) -> str:
-    """The rejects of a run after a number, of that many outcomes: run, number, the outcomes, limit, offset."""
+
+def rejects_page(outcomes: int, states: int) -> str:
+    """The rejects of a run after a number, of that many outcomes and states: run, number, outcomes, states, limit, offset."""
     return (
-        "select number, outcome, body from headgate_reject where run_id = ? and number > ?"
-        f" and outcome in ({', '.join('?' for _ in range(outcomes))}) order by number limit ? offset ?"
+        f"select {', '.join(REJECT_COLUMNS)} from headgate_reject where run_id = ? and number > ?"
+        f" and outcome in ({', '.join('?' for _ in range(outcomes))})"
+        f" and state in ({', '.join('?' for _ in range(states))}) order by number limit ? offset ?"
     )

@@ -306,7 +306,8 @@ class Program:
         rows.sort(key=lambda row: row[0])
         schema = pa.schema([(n, pa.string()) for n in names])
         table = pa.RecordBatch.from_pylist([row[1] for row in rows], schema=schema)
-        return RejectSet([row[0] for row in rows], table, [row[2] for row in rows])
+        extra = frozenset(names) - set(records.schema.names)
+        return RejectSet([row[0] for row in rows], table, [row[2] for row in rows], extra)
 
 
 def _accepted_schema(shape: Shape) -> pa.Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -19,12 +20,14 @@ class Origin:
         sheet: the sheet of a workbook.
         row: the record's row, 1-based, counting header and title rows (for text: the record's number, header included).
         line: the physical line of a text file on which the record begins, 1-based.
+        mended: where its values were corrected since: the place in a file of corrected rejects.
     """
 
     file: str = ""
     sheet: str = ""
     row: int | None = None
     line: int | None = None
+    mended: str = ""
 
     def __str__(self) -> str:
         parts = [self.file, f"sheet {self.sheet}" if self.sheet else ""]
@@ -32,7 +35,8 @@ class Origin:
             parts.append(f"line {self.line}")
         elif self.row is not None:
             parts.append(f"row {self.row}")
-        return ", ".join(p for p in parts if p)
+        place = ", ".join(p for p in parts if p)
+        return f"{place} (corrected in {self.mended})" if self.mended else place
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,14 @@ class Batch:
         return int(self.records.num_rows) + len(self.faults)
 
 
+class State(StrEnum):
+    """What has been done about a reject since. ``fixed``: a retry brought it in; ``ignored``: set aside by hand."""
+
+    OPEN = "open"
+    FIXED = "fixed"
+    IGNORED = "ignored"
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record that did not get through.
@@ -92,6 +104,8 @@ class Reject:
             ``skipped`` where a skip is worth listing.
         raw: the record as read, source column to value.
         origin: where it came from; set once it is known.
+        state: what has been done about it since.
+        fixed_by: the retry that brought it in.
     """
 
     number: int
@@ -99,6 +113,8 @@ class Reject:
     problems: tuple[Problem, ...]
     raw: dict[str, str | None] = field(default_factory=dict)
     origin: Origin = Origin()
+    state: State = State.OPEN
+    fixed_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +150,13 @@ class RejectSet:
         ordinals: their numbers within the partition.
         raw: the source's columns of those records, text.
         problems: one tuple a record.
+        extra: columns that only records have which could not be read as records; the others do not have them.
     """
 
     ordinals: Sequence[int]
     raw: pa.RecordBatch
     problems: Sequence[tuple[Problem, ...]]
+    extra: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.ordinals)
@@ -151,7 +169,8 @@ class RejectSet:
     def rejects(self, partition: int) -> Iterator[Reject]:
         """The records one by one."""
         for ordinal, row, problems in zip(self.ordinals, self.raw.to_pylist(), self.problems, strict=True):
-            yield Reject(record_number(partition, ordinal), _outcome(problems), problems, row)
+            raw = {k: v for k, v in row.items() if v is not None or k not in self.extra} if self.extra else row
+            yield Reject(record_number(partition, ordinal), _outcome(problems), problems, raw)
 
 
 def _outcome(problems: tuple[Problem, ...]) -> Outcome:

@@ -11,11 +11,12 @@ from .table import SchemaChange
 
 
 class Kind(StrEnum):
-    """What was executed; all are numbered together. An undo takes a run back."""
+    """What was executed; all are numbered together. An undo takes a run back, a retry tries refused records of one again."""
 
     RUN = "run"
     PLAN = "plan"
     UNDO = "undo"
+    RETRY = "retry"
 
 
 class Status(StrEnum):
@@ -51,7 +52,7 @@ class Run:
         operation, destination: what was done where (``upsert``, ``sqlite:///shop.db#product``, without secrets).
         fingerprint: hash of the definition; a plan is run only with the definition it was made with.
         plan_id: the plan that was run, if one was.
-        parent_id: of an undo: the run that is taken back.
+        parent_id: of an undo: the run that is taken back; of a retry: the run whose records it tries again, never a retry.
         account: the outcomes; balanced unless the run failed.
         partitions: what was read.
         schema_changes: what was, or would be, changed in the destination's schema.

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from .cells import neutralise, restored
 from .exits import exit_code
+from .ids import RecordId, read_id, record_id
 from .plans import plan_json, plan_text
 from .rejects import rejects_csv, rejects_json, rejects_text
-from .runs import run_json, run_text, runs_json, runs_text
-from .workbook import rejects_xlsx
+from .runs import retry_json, run_json, run_text, runs_json, runs_text
+from .table import ID
+from .words import balance
+from .workbook import MAX_TEXT, rejects_xlsx, sheet_name
 
 __all__ = [
+    "ID",
+    "MAX_TEXT",
+    "RecordId",
+    "balance",
     "exit_code",
     "neutralise",
     "plan_json",
     "plan_text",
+    "read_id",
+    "record_id",
     "rejects_csv",
     "rejects_json",
     "rejects_text",
     "rejects_xlsx",
     "restored",
+    "retry_json",
     "run_json",
     "run_text",
     "runs_json",
     "runs_text",
+    "sheet_name",
 ]

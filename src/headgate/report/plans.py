@@ -169,7 +169,7 @@ def plan_text(
                 _fields(page, made)
             for change in kept:
                 _sample(page, change)
-    runs.rejects(page, run, counts)
+    runs.rejects(page, counts, run.account.rejects)
     runs.warnings(page, run)
     runs.next_commands(page, run)
 

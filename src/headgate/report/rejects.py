@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.model.record import Reject
-from headgate.model.write import NUMBER
+from headgate.model.record import Reject, State
+from headgate.model.run import Run
 
 from .cells import neutralise
-from .table import CODE, REASON, ROW, replacing, table
+from .table import ID, replacing, table
 from .words import problem_line, way_out
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def rejects_json(rejects: Iterable[Reject]) -> Iterator[dict[str, object]]:
     """Each reject as JSON shows it. The keys are stable: new ones may come, none goes or changes its meaning.
 
     Keys: ``number`` (within the run), ``outcome``, ``file``, ``sheet``, ``row`` and ``line`` (1-based, or null),
-    ``problems`` (``code``, ``reason``, ``field``, ``column``, ``value``), ``raw`` (source column to value as read).
+    ``problems`` (``code``, ``reason``, ``field``, ``column``, ``value``), ``raw`` (source column to value as read),
+    ``state`` (open, fixed, ignored), ``fixed_by`` (number of the retry that brought it in, or null), ``mended`` (where its
+    values were corrected since: the place in a file given to a retry).
     """
     for r in rejects:
         yield {
@@ -36,11 +38,19 @@ def rejects_json(rejects: Iterable[Reject]) -> Iterator[dict[str, object]]:
                 for p in r.problems
             ],
             "raw": r.raw,
+            "state": r.state.value,
+            "fixed_by": r.fixed_by,
+            "mended": r.origin.mended,
         }
 
 
-def rejects_text(rejects: Iterable[Reject], console: Console) -> int:
+def rejects_text(rejects: Iterable[Reject], console: Console, *, numbers: bool = False) -> int:
     """Each problem of each reject on a line, as a person would look for it; then the way out of every code met.
+
+    Args:
+        rejects: what is listed.
+        console: where it is written.
+        numbers: begin each line with the record's number and its state.
 
     Returns:
         How many rejects there were.
@@ -51,8 +61,9 @@ def rejects_text(rejects: Iterable[Reject], console: Console) -> int:
     for reject in rejects:
         count += 1
         for problem in reject.problems:
-            page.entry(problem_line(reject.origin, problem))
-            codes[problem.code] = None
+            page.entry((_state(reject) if numbers else "") + problem_line(reject.origin, problem))
+            if reject.state is State.OPEN:
+                codes[problem.code] = None
     ways = [(code, out) for code in sorted(codes) if (out := way_out(code))]
     if ways:
         page.heading("What to do")
@@ -60,10 +71,20 @@ def rejects_text(rejects: Iterable[Reject], console: Console) -> int:
     return count
 
 
-def rejects_csv(rejects: Iterable[Reject], path: Path) -> int:
-    """Write a CSV file: ``_row`` (where the record came from), ``_code``, ``_reason``, the user's own columns, ``_n`` (the
-    record's number within the run). UTF-8 with a byte order mark, so that spreadsheets read it right; no value is
+def _state(reject: Reject) -> str:
+    by = f" by run {reject.fixed_by}" if reject.fixed_by is not None else ""
+    return f"{reject.number} {reject.state}{by}: "
+
+
+def rejects_csv(run: Run, rejects: Iterable[Reject], path: Path) -> int:
+    """Write a CSV file: the user's own columns, ``Problems`` (where the record came from and what is wrong with it),
+    ``_headgate`` (which record it is). UTF-8 with a byte order mark, so that spreadsheets read it right; no value is
     empty, an empty text is ``""``; cells that a spreadsheet would run are neutralised (`headgate.report.neutralise`).
+
+    Args:
+        run: the run whose records they are; of those of a retry, its parent.
+        rejects: read once; memory does not grow with their number.
+        path: the file to make or replace.
 
     Returns:
         How many records were written.
@@ -71,13 +92,10 @@ def rejects_csv(rejects: Iterable[Reject], path: Path) -> int:
     Raises:
         HeadgateError: the file cannot be written.
     """
-    with replacing(path) as temporary, table(rejects) as found:
+    with replacing(path) as temporary, table(run, rejects) as found:
         with temporary.open("w", encoding="utf-8-sig", newline="") as file:
-            file.write(_csv_line([ROW, CODE, REASON, *found.columns, NUMBER]))
-            file.writelines(
-                _csv_line([r.row, r.codes, r.reasons, *map(r.raw.get, found.columns), str(r.number)])
-                for r in found.lines()
-            )
+            file.write(_csv_line([*found.columns, found.problems, ID]))
+            file.writelines(_csv_line([*map(r.raw.get, found.columns), r.problems, r.id]) for r in found.lines())
         return found.count
 
 

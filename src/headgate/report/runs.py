@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from headgate.model.outcome import Outcome
-from headgate.model.record import RejectCount
+from headgate.model.record import RejectCount, State
 from headgate.model.run import Kind, PartitionRead, Run, Status
 
 from .words import balance, duration, moment, problem_line, way_out
@@ -18,17 +20,24 @@ if TYPE_CHECKING:
     from .page import Page
 
 SHOWN_PARTITIONS: Final = 10
+States = Mapping[State, Counter[Outcome]]
+NOTHING: Final[Mapping[Outcome, int]] = MappingProxyType({})
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
 
 
-def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
+def run_json(
+    run: Run, counts: Iterable[RejectCount] = (), states: States | None = None, retries: Sequence[int] = ()
+) -> dict[str, object]:
     """A run or plan as JSON shows it. The keys are stable: new ones may come, none goes or changes its meaning.
 
-    Keys: ``id``, ``kind`` (run, plan, undo), ``parent`` (of an undo: number of the run it takes back, or null), ``import``, ``operation``, ``destination``, ``status``, ``plan`` (number of the
-    plan that was run, or null), ``fingerprint``, ``started`` and ``finished`` (ISO 8601, UTC; null while running),
+    Keys: ``id``, ``kind`` (run, plan, undo, retry), ``parent`` (number of the run that an undo takes back, or that a retry
+    belongs to, or null), ``import``, ``operation``, ``destination``, ``status``, ``plan`` (number of the plan that was run,
+    or null), ``fingerprint``, ``started`` and ``finished`` (ISO 8601, UTC; null while running),
     ``seconds``, ``account`` (``read``, one count for every outcome, ``mirror_deleted``, ``skips`` by reason,
     ``balance``), ``partitions`` (``name``, ``read``, ``findings``), ``schema_changes`` (``summary``, ``statement``),
-    ``rejects`` (``code``, ``field``, ``records``, ``example``, ``way_out``), ``warnings``, ``error``.
+    ``rejects`` (of those that are open: ``code``, ``field``, ``records``, ``example``, ``way_out``), ``warnings``,
+    ``error``, ``states`` (how many rejects are ``open``, ``fixed``, ``ignored``), ``retries`` (numbers of the run's retries).
+    In a list of runs ``rejects``, ``states`` and ``retries`` are empty.
     """
     return {
         "id": run.id,
@@ -52,6 +61,8 @@ def run_json(run: Run, counts: Iterable[RejectCount] = ()) -> dict[str, object]:
         ],
         "warnings": list(run.warnings),
         "error": run.error,
+        "states": {state.value: counts.total() for state, counts in (states or {}).items()},
+        "retries": list(retries),
     }
 
 
@@ -60,25 +71,47 @@ def runs_json(runs: Iterable[Run]) -> list[dict[str, object]]:
     return [run_json(run) for run in runs]
 
 
-def run_text(run: Run, console: Console, counts: Sequence[RejectCount] = (), *, undo: bool = False) -> None:
+def retry_json(retry: dict[str, object] | None, run: dict[str, object], left: str) -> dict[str, object]:
+    """What `headgate retry` prints. The keys are stable: new ones may come, none goes or changes its meaning.
+
+    Keys: ``retry`` (the retry as a run, with ``--dry-run`` as a plan whose ``id`` is 0; null when no record was open),
+    ``run`` (the run whose records they are, its account as it is now), ``left`` (what was left out and why, for people).
+    """
+    return {"retry": retry, "run": run, "left": left}
+
+
+def run_text(
+    run: Run,
+    console: Console,
+    counts: Sequence[RejectCount] = (),
+    states: States | None = None,
+    retries: Sequence[int] = (),
+    *,
+    undo: bool = False,
+) -> None:
     """A run for a person: what it did where, the balance, how fast, what did not get through and the way out.
 
     Args:
         run: the run or plan.
         console: where it is written; its width is kept to.
-        counts: its rejects by code and field (`Ledger.reject_counts`).
+        counts: its open rejects by code and field (`Ledger.reject_counts`).
+        states: how many of its rejects are in which state (`Ledger.reject_states`); by default all are open.
+        retries: numbers of its retries.
         undo: whether there is a journal of it.
     """
     from .page import Page
 
     page = Page(console)
-    head(page, run)
+    head(page, run, states[State.IGNORED] if states else NOTHING)
+    if retries:
+        fixed = f", which fixed {states[State.FIXED].total():,} records" if states else ""
+        page.line(f"retried by {'run' if len(retries) == 1 else 'runs'} {', '.join(map(str, retries))}{fixed}")
     _sources(page, run.partitions)
-    rejects(page, run, counts)
-    if run.kind is Kind.RUN:
+    rejects(page, counts, states[State.OPEN].total() if states else run.account.rejects)
+    if run.kind is not Kind.PLAN:
         schema_changes(page, run, "Schema changes", statements=False)
     warnings(page, run)
-    next_commands(page, run, undo=undo)
+    next_commands(page, run, attention=bool(counts), undo=undo)
 
 
 def runs_text(runs: Sequence[Run], console: Console) -> None:
@@ -110,18 +143,20 @@ def runs_text(runs: Sequence[Run], console: Console) -> None:
 # ---- the sections, shared with plans -----------------------------------------------------------------------------------
 
 
-def head(page: Page, run: Run) -> None:
+def head(page: Page, run: Run, ignored: Mapping[Outcome, int] = NOTHING) -> None:
     """Which run, what became of it, where, the balance and the pace."""
     from .page import STYLES
 
-    title = f"{run.kind.value.capitalize()} {run.id}  {run.import_name}  "
+    number = f" {run.id}" if run.id else ""
+    of = f" of run {run.parent_id}" if run.parent_id is not None else ""
+    title = f"{run.kind.value.capitalize()}{number}{of}  {run.import_name}  "
     page.line((title, "bold"), (run.status.value, STYLES.get(run.status, "bold")))
     by_plan = f" by plan {run.plan_id}" if run.plan_id else ""
     what = f"undo of run {run.parent_id} in" if run.kind is Kind.UNDO else f"{run.operation} into"
     page.line(f"{what} {run.destination}{by_plan}")
     if run.error:
         page.line((run.error, "red"))
-    for text in balance(run.account, page.width).splitlines():
+    for text in balance(run.account, page.width, ignored).splitlines():
         page.line((text, "bold"))
     if run.account.mirror_deleted:
         page.line(f"and {run.account.mirror_deleted:,} deleted at the destination, which the source has no more")
@@ -166,11 +201,11 @@ def _found(findings: Mapping[str, object]) -> Iterator[str]:
         yield f"header in row {header}" if header else "no header"
 
 
-def rejects(page: Page, run: Run, counts: Sequence[RejectCount]) -> None:
-    """What did not get through, by code and field."""
+def rejects(page: Page, counts: Sequence[RejectCount], records: int) -> None:
+    """What did not get through and is open, by code and field: so many records."""
     if not counts:
         return
-    page.heading(f"{run.account.rejects:,} {'reject' if run.account.rejects == 1 else 'rejects'}")
+    page.heading(f"{records:,} {'reject' if records == 1 else 'rejects'}")
     for c in counts:
         page.line((c.code, "bold yellow"), f"  {c.records:,} of {c.field}" if c.field else f"  {c.records:,}", indent=2)
         page.line(_example(c), indent=4)
@@ -202,13 +237,20 @@ def warnings(page: Page, run: Run) -> None:
             page.line(("! ", "yellow"), warning, indent=2)
 
 
-def next_commands(page: Page, run: Run, *, undo: bool = False) -> None:
-    """The commands that go on from here."""
+def next_commands(page: Page, run: Run, *, attention: bool = True, undo: bool = False) -> None:
+    """The commands that go on from here.
+
+    Args:
+        page: where they are written.
+        run: the run or plan; one without a number is none that commands know.
+        attention: whether rejects are open.
+        undo: whether there is a journal of it.
+    """
     commands = []
     if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL):
         exactly = (f"headgate run --plan {run.id}", "do exactly this")
         commands.append((f"headgate run {run.import_name}", "do it") if _makes_entries(run) else exactly)
-    if run.account.rejects:
+    if run.account.rejects and attention and run.id:
         commands.append((f"headgate rejects {run.id}", "every reject with its place and reason"))
         commands.append((f"headgate rejects {run.id} --xlsx fix.xlsx", "the same as a workbook to correct"))
     written = sum(run.account.outcomes[o] for o in (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED))

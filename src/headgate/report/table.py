@@ -16,12 +16,12 @@ from typing import IO, Final
 
 from headgate.model.errors import HeadgateError
 from headgate.model.record import Origin, Reject
-from headgate.model.write import NUMBER
+from headgate.model.run import Run
 
+from .ids import record_id
 from .words import problem_line
 
-ROW, CODE, REASON = "_row", "_code", "_reason"
-OWN: Final = (ROW, CODE, REASON, NUMBER)
+PROBLEMS, ID = "Problems", "_headgate"
 _SAMPLE: Final = 1000
 _NOWHERE: Final = Origin()
 
@@ -31,17 +31,14 @@ class Line:
     """One reject as a line of the table.
 
     Attributes:
-        number: the record's number within the run.
-        row: where it came from.
-        codes, reasons: all that is wrong with it.
+        id: which record it is (`headgate.report.ids`).
+        problems: where it came from and all that is wrong with it.
         bad: reasons by source column.
         raw: the record as read.
     """
 
-    number: int
-    row: str
-    codes: str
-    reasons: str
+    id: str
+    problems: str
     bad: dict[str, str]
     raw: dict[str, str | None]
 
@@ -50,13 +47,21 @@ class Line:
 class Table:
     """The lines, and the user's columns in the user's order: as the first record has them, later ones' added behind.
 
-    Columns with a name of ours (`OWN`) are left out: they come from an earlier table like this one.
+    A column `ID` is left out: it comes from an earlier table like this one.
     """
 
     file: IO[bytes]
     columns: list[str] = field(default_factory=list)
     widths: dict[str, int] = field(default_factory=dict)
     count: int = 0
+
+    @property
+    def problems(self) -> str:
+        """Name of the column of problems, which no column of the user's has."""
+        name = PROBLEMS
+        while name in self.columns:
+            name = f"{name} found"
+        return name
 
     def lines(self) -> Iterator[Line]:
         """All of them, from the first on."""
@@ -69,15 +74,15 @@ class Table:
 
 
 @contextmanager
-def table(rejects: Iterable[Reject]) -> Iterator[Table]:
-    """Read the rejects once and have their table."""
+def table(run: Run, rejects: Iterable[Reject]) -> Iterator[Table]:
+    """Read the rejects of a run once and have their table."""
     import msgspec
 
     encoder = msgspec.json.Encoder()
     with tempfile.TemporaryFile() as file:
-        made, known = Table(file), set(OWN)
+        made, known = Table(file), {ID}
         for reject in rejects:
-            line = _line(reject)
+            line = _line(run, reject)
             file.write(encoder.encode(line) + b"\n")
             if not line.raw.keys() <= known:
                 made.columns += [c for c in line.raw if c not in known]
@@ -88,18 +93,19 @@ def table(rejects: Iterable[Reject]) -> Iterator[Table]:
         yield made
 
 
-def _line(reject: Reject) -> Line:
+def _line(run: Run, reject: Reject) -> Line:
     bad: dict[str, str] = {}
     for p in reject.problems:
         if p.column:
             bad[p.column] = f"{bad[p.column]}\n{p.reason} [{p.code}]" if p.column in bad else f"{p.reason} [{p.code}]"
-    codes = ", ".join(dict.fromkeys(p.code for p in reject.problems))
     reasons = "; ".join(problem_line(_NOWHERE, p) for p in reject.problems)
-    return Line(reject.number, str(reject.origin), codes, reasons, bad, reject.raw)
+    place = str(reject.origin)
+    problems = f"{place}: {reasons}" if place else reasons
+    return Line(str(record_id(run, reject.number)), problems, bad, reject.raw)
 
 
 def _widen(widths: dict[str, int], line: Line) -> None:
-    for column, value in (*line.raw.items(), (ROW, line.row), (CODE, line.codes), (REASON, line.reasons)):
+    for column, value in (*line.raw.items(), (PROBLEMS, line.problems)):
         if value:
             widths[column] = max(widths.get(column, 0), len(value))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from headgate.model.codes import CODES
@@ -38,12 +40,12 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def balance(account: Account, width: int = 10_000) -> str:
-    """`504 read = 480 created + 12 updated + 3 skipped (2 filter, 1 duplicate) + 9 invalid`: a line that adds up.
+def balance(account: Account, width: int = 10_000, ignored: Mapping[Outcome, int] = MappingProxyType({})) -> str:
+    """`504 read = 480 created + 12 updated + 3 skipped (2 filter, 1 duplicate) + 9 invalid (2 ignored)`: a line that adds up.
 
     What is wider than `width` goes on in a next line, under the equals sign.
     """
-    parts = [f"{n:,} {o.value}{_reasons(account, o)}" for o in Outcome if (n := account.outcomes[o])]
+    parts = [f"{n:,} {o.value}{_reasons(account, o, ignored)}" for o in Outcome if (n := account.outcomes[o])]
     if account.balance:
         parts.append(f"{account.balance:,} unaccounted for")
     read = f"{account.read:,} read"
@@ -56,9 +58,9 @@ def balance(account: Account, width: int = 10_000) -> str:
     return "\n".join(lines)
 
 
-def _reasons(account: Account, outcome: Outcome) -> str:
+def _reasons(account: Account, outcome: Outcome, ignored: Mapping[Outcome, int]) -> str:
     if outcome is not Outcome.SKIPPED:
-        return ""
+        return f" ({n:,} ignored)" if (n := ignored.get(outcome, 0)) else ""
     return f" ({', '.join(f'{n:,} {reason}' for reason, n in sorted(account.skips.items()) if n)})"
 
 
