@@ -12,7 +12,7 @@ from headgate.model.record import Batch, record_number
 from headgate.model.run import Run, Status
 from headgate.spi.source import Partition
 
-from .delivery import Checkpoint
+from .delivery import NOTHING, Checkpoint
 
 START = (0, 0)
 
@@ -43,9 +43,11 @@ def resume(ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoi
         SourceError: the source is another one than it was, and reading it from its beginning would add records twice.
     """
     if last is None or last.run != run.id:
-        run.account, run.partitions, run.warnings = Account(), [], []
+        run.account, run.partitions, run.warnings, run.checkpoint = Account(), [], [], NOTHING
         ledger.forget_rejects(run.id, 0)
         return START
+    # The ledger may be one commit behind.
+    run.checkpoint = last.text()
     same = last.sources == sources(partitions) and all(digest for _, digest in last.sources)
     if not same and run.operation in ("append", "insert"):
         raise SourceError(
