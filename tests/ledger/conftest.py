@@ -1,4 +1,4 @@
-"""One ledger suite for every store: a store is one more entry of `STORES`."""
+"""One ledger suite for every store."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from headgate.model.outcome import Account, Outcome
 from headgate.model.record import Origin, Problem, Reject
 from headgate.model.run import Kind, Run
 
-STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder}/kept/ledger.db"}
+STORES = ["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)]
 
 
-@pytest.fixture(params=sorted(STORES))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where a ledger may be kept; there is none yet."""
-    return STORES[request.param](tmp_path)
+    monkeypatch.chdir(tmp_path)  # the folder of a ledger's files, where it has none itself, is beside the current one
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/kept/ledger.db"
+    return str(request.getfixturevalue("pg_db"))
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_reading_makes_nothing(place, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", ["postgresql://host/db", "sqlite://", "sqlite:///", "https://x/y"])
+@pytest.mark.parametrize("place", ["mysql://host/db", "sqlite://", "sqlite:///", "https://x/y"])
 def test_a_place_that_cannot_be_is_refused(place):
     with pytest.raises(UsageError, match="cannot be kept"):
         open_ledger(place)

@@ -146,13 +146,14 @@ class Project:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Where runs are kept: `.headgate/` of the project, or the user's own outside of one (HEADGATE_HOME).
+        """Where runs are kept: what `ledger:` of headgate.yaml says, otherwise a file in `state`.
 
         When it is opened, runs whose process died are closed as what their destination says of them.
         """
         from headgate.ledger import open_ledger
 
-        ledger = open_ledger(self.state / "ledger.db")
+        place = resolve(self.settings.ledger, self.folder, "ledger") or self.state / "ledger.db"
+        ledger = open_ledger(place, base=self.folder, files=self.state)
         recover(self, ledger)
         return ledger
 
@@ -162,11 +163,14 @@ class Project:
 
         keep = self.settings.journal
         oldest = datetime.now(UTC) - timedelta(days=keep.days)
-        return prune_journals(self.ledger.journal_path(0).parent, oldest, keep.megabytes << 20)
+        gone = prune_journals(self.ledger.journal_path(0).parent, oldest, keep.megabytes << 20)
+        for run_id in gone:
+            self.ledger.forget(self.ledger.journal_path(run_id))
+        return gone
 
     @property
     def state(self) -> Path:
-        """The folder of the ledger."""
+        """The local folder of what is kept: `.headgate/` of the project, or the user's own outside of one; or HEADGATE_HOME."""
         if home := os.environ.get("HEADGATE_HOME"):
             return Path(home)
         if self.is_project:

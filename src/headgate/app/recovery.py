@@ -44,6 +44,7 @@ def look(project: Project, ledger: Ledger, run: Run) -> bool:
         return False
     checkpoint = Checkpoint.of(found) if found else None
     if checkpoint is None or checkpoint.run != run.id:
+        ledger.forget(ledger.journal_path(run.id))
         shutil.rmtree(ledger.journal_path(run.id), ignore_errors=True)
         return True
     if not checkpoint.settles(run):

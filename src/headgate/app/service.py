@@ -101,16 +101,23 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
 
     def plan(runner: Runner, prepared: Prepared, run: Run) -> None:
         path = project.ledger.changes_path(run.id)
-        file = str(definition.file or "")
-        base, settings = str(definition.base), definition.settings
+        file, base, settings = _portable(project, definition.file), str(definition.base), definition.settings
 
         def save(changes: Iterator[pa.RecordBatch], stops: str) -> None:
             makes = " and ".join(made_in(prepared, str))
             save_plan(path, Saved(prepared.write, base, file, settings, stops, makes), changes)
+            project.ledger.keep(path)
 
         runner.plan(save)
 
     return _execute(project, definition, Kind.PLAN, observe, plan)
+
+
+def _portable(project: Project, file: Path | None) -> str:
+    """A definition's file as another machine finds it too: from the project's folder, where it lies in there."""
+    if file is None:
+        return ""
+    return file.relative_to(project.folder).as_posix() if file.is_relative_to(project.folder) else str(file)
 
 
 def lease_of(project: Project, definition: Definition) -> str:
@@ -217,7 +224,7 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     ledger = project.ledger
     plan = ledger.run(plan_id)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
-    saved = read_plan(ledger.changes_path(plan.id))
+    saved = read_plan(ledger.fetch(ledger.changes_path(plan.id)))
     if saved.makes:
         raise UsageError(
             f"plan {plan.id} would create {saved.makes}, and how others refer to those is not known before they are there",
@@ -324,7 +331,7 @@ def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:
     """Refuse a plan whose definition is no longer the one it was made with."""
     if not saved.file:
         return
-    file = Path(saved.file)
+    file = project.folder / saved.file
     name = plan.import_name if project.import_files.get(plan.import_name) == file else str(file)
     if not file.exists() or definition_for(project, name, settings=saved.settings).fingerprint != plan.fingerprint:
         raise UsageError(f"the definition changed after plan {plan.id} was made", hint="Plan again.")

@@ -68,7 +68,7 @@ def show(number: int, samples: int, as_json: bool) -> None:
 
     project = find_project()
     run = project.ledger.run(number)
-    planned = run.kind is Kind.PLAN and project.ledger.changes_path(number).exists()
+    planned = run.kind is Kind.PLAN and project.ledger.fetch(project.ledger.changes_path(number)).exists()
     data = (
         show_plan(project, run, samples=samples, as_json=as_json)
         if planned

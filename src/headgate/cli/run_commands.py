@@ -138,7 +138,7 @@ def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
     counts, states, retries = ledger.reject_counts(run.id), ledger.reject_states(run.id), ledger.retries(run.id)
     if as_json:
         return run_json(run, counts, states, retries)
-    undo = ledger.journal_path(run.id).is_dir()
+    undo = ledger.has_journal(run.id)
     return run_text(run, console(), counts, states, retries, undo=undo)
 
 
@@ -147,7 +147,7 @@ def show_plan(project: Project, run: Run, *, samples: int, as_json: bool) -> Any
     from headgate.engine.plans import read_changes, read_plan
     from headgate.report import plan_json, plan_text
 
-    path = project.ledger.changes_path(run.id)
+    path = project.ledger.fetch(project.ledger.changes_path(run.id))
     counts = project.ledger.reject_counts(run.id)
     changes, key = read_changes(path), read_plan(path).write.key
     if as_json:

@@ -102,7 +102,7 @@ class Delivery:
         self._ledger = ledger
         self._run = run
         kept = Checkpoint.of(run.checkpoint).segments if run.resumed and run.checkpoint not in ("", NOTHING) else 0
-        self._journal = Journal(ledger.journal_path(run.id), kept) if write.journal else None
+        self._journal = Journal(ledger, run.id, kept) if write.journal else None
         self._committed = kept
         self._in_doubt = False
         self.position = (0, 0)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headgate.ledger import Ledger
 from headgate.model.errors import HeadgateError, UsageError
 from headgate.model.write import NUMBER, Images, WriteSpec
 from headgate.spi.reversal import Written
@@ -31,18 +32,18 @@ class Journal:
     """Writes the journal of one run.
 
     Args:
-        folder: of the run; made when something is written.
+        ledger: where the run is; it names the folder, which is made when something is written.
+        run_id: the run.
         segments: how many there are already, of a run that goes on; what lies beyond them was never committed.
     """
 
-    def __init__(self, folder: Path, segments: int = 0) -> None:
-        self._folder = folder
+    def __init__(self, ledger: Ledger, run_id: int, segments: int = 0) -> None:
+        self._ledger = ledger
+        self._folder = ledger.journal_path(run_id)
         self.segments = segments
         self._sink: pa.OSFile | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
-        for path in _paths(folder):
-            if int(path.stem) > segments:
-                path.unlink()
+        self._drop_beyond(segments)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Put a batch into the segment that is being written.
@@ -77,12 +78,12 @@ class Journal:
             if self._writer is not None and self._sink is not None:
                 self._writer.close()
                 self._sink.close()
-                _sync(self._path("arrow"))
+                self._ledger.keep(self._path("arrow"))
             part = self._path("part")
             part.write_text(json.dumps(told), encoding="utf-8")
             _sync(part)
             part.replace(self._path("json"))
-            _sync(self._folder)
+            self._ledger.keep(self._path("json"))
         except OSError as e:
             raise self._failed(e) from e
         self._writer = self._sink = None
@@ -98,11 +99,15 @@ class Journal:
             self._sink.close()
         self._writer = self._sink = None
         self.segments = committed
-        for path in _paths(self._folder):
-            if int(path.stem) > committed:
-                path.unlink()
+        self._drop_beyond(committed)
         if not committed and self._folder.is_dir():
             self._folder.rmdir()
+
+    def _drop_beyond(self, segments: int) -> None:
+        for path in {*_paths(self._folder), *self._ledger.kept(self._folder)}:
+            if int(path.stem) > segments:
+                path.unlink(missing_ok=True)
+                self._ledger.forget(path)
 
     def _path(self, ending: str) -> Path:
         return self._folder / f"{self.segments + 1:06d}.{ending}"
@@ -170,13 +175,13 @@ def read_journal(folder: Path) -> list[Segment]:
     return segments
 
 
-def check_journal(folder: Path, run_id: int) -> None:
+def check_journal(ledger: Ledger, run_id: int) -> None:
     """Refuse a run that has no journal (any more).
 
     Raises:
         UsageError: it was written without one, or it was pruned.
     """
-    if not folder.is_dir():
+    if not ledger.has_journal(run_id):
         raise UsageError(
             f"run {run_id} has no journal (any more)",
             hint="It was run with journal: false, or before Headgate kept one, or its journal was pruned by age or size.",

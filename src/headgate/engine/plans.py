@@ -36,7 +36,7 @@ class Saved:
     Attributes:
         write: what the writer was told.
         base: folder that a relative path in the destination's URL starts from.
-        file: the definition's file; empty where there was none.
+        file: the definition's file, from the project's folder if it is in there; empty where there was none.
         settings: what was set over it (``key.path=value``).
         stops: the limit that would stop a run of it, for people; empty when none does.
         makes: what it would make for lookups, for people; empty when nothing.
@@ -117,7 +117,7 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
         plan: the plan's record.
         run: this run's record, begun in the ledger.
     """
-    path = ledger.changes_path(plan.id)
+    path = ledger.fetch(ledger.changes_path(plan.id))
     saved = read_plan(path)
     if saved.stops:
         raise LimitExceeded(saved.stops, hint="Raise the limit, if that is right, and plan again.")

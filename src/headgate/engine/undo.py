@@ -43,7 +43,7 @@ def check_undo(run: Run, ledger: Ledger) -> None:
         raise UsageError(f"run {run.id} is not done yet", hint="Wait for it, or stop it, and undo it then.")
     if run.status in (Status.FAILED, Status.CANCELLED) and not committed(run):
         raise UsageError(f"run {run.id} {run.status}: nothing of it was kept, so there is nothing to undo")
-    check_journal(ledger.journal_path(run.id), run.id)
+    check_journal(ledger, run.id)
 
 
 def _check_retries(run: Run, ledger: Ledger) -> None:
@@ -83,7 +83,7 @@ class Undo:
         self._of = of
         self._ledger = ledger
         self._only = ACTIONS[only] if only else None
-        segments = read_journal(ledger.journal_path(of.id))
+        segments = read_journal(ledger.fetch_journal(of.id))
         if of.status in (Status.FAILED, Status.CANCELLED):
             segments = segments[: committed(of)]
         self._segments = segments
@@ -170,7 +170,7 @@ class Undo:
         numbers: list[pa.Array] = []
         for child in self._ledger.children(self._of.id):
             if child.kind is Kind.UNDO and child.status in (Status.SUCCEEDED, Status.PARTIAL):
-                segments = read_journal(self._ledger.journal_path(child.id))
+                segments = read_journal(self._ledger.fetch_journal(child.id))
                 numbers += [b.column(NUMBER) for s in segments for b in s.batches()]
         return pa.concat_arrays(numbers) if numbers else pa.array([], pa.int64())
 

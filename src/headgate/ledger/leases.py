@@ -14,7 +14,7 @@ from typing import Final
 from headgate.model.errors import Busy, UsageError
 
 from . import statements
-from .process import Process, this_process
+from .process import Process
 from .rows import time_text
 from .store import Row, Session
 
@@ -41,7 +41,8 @@ def patience() -> float:
 def loss(row: Row) -> str:
     """Why a run of `statements.OPEN_RUNS` can be given up for dead; empty when it cannot."""
     _, host, pid, born, heartbeat, lease = row
-    if host == this_process().host and Process(host, pid, born).gone:
+    process = Process(host, pid, born)
+    if process.here and process.gone:
         return LOST
     silent = datetime.now(UTC) - timedelta(seconds=patience())
     return SILENT if lease and heartbeat < time_text(silent) else ""
@@ -62,10 +63,10 @@ def take(session: Session, name: str) -> int:
     rows = session.query(statements.HOLDER, [holder]) if holder is not None else []
     if rows:
         why = loss(rows[0])
-        number, host, pid, _, heartbeat, _ = rows[0]
+        number, host, pid, born, heartbeat, _ = rows[0]
         if not why:
             raise Busy(
-                f"run {number} is at this import already (process {pid} on {host})",
+                f"run {number} is at this import already (process {pid} on {Process(host, pid, born).machine})",
                 hint=f"Wait until it is done: headgate show {number}. If it is dead, it is given up after {patience():g} s without a sign.",
             )
         session.query(statements.ABANDON, [why, heartbeat, number])

@@ -22,8 +22,9 @@ from headgate.model.record import Reject, RejectCount, State
 from headgate.model.run import Kind, Run, Status
 
 from . import leases, migrate, statements, states
+from .files import RunFiles
 from .process import this_process
-from .rows import account_json, reject_body, reject_of, run_of, time_text, to_json, to_text
+from .rows import account_json, reject_body, reject_of, run_of, run_row, time_text, to_json
 from .store import Row, Session, Store
 
 _PIECE: Final = 10_000
@@ -33,7 +34,7 @@ _OPEN: Final = (Status.QUEUED, Status.RUNNING)
 COUNTED: Final = (State.OPEN, State.IGNORED)
 
 
-class Ledger:
+class Ledger(RunFiles):
     """The ledger of a project. May be used from several threads, and the same ledger by several processes.
 
     Nothing is made before the first `begin`; until then there are simply no runs.
@@ -43,7 +44,7 @@ class Ledger:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._there = False
 
     def __enter__(self) -> Self:
@@ -91,12 +92,12 @@ class Ledger:
             else:
                 session.query(statements.COUNT_UP, ["run"])
                 ((run.id,),) = session.query(statements.COUNTER, ["run"])
-                session.query(statements.ADD_RUN, [*_columns(run), *signs])
+                session.query(statements.ADD_RUN, [*run_row(run), *signs])
             if run.lease:
                 session.query(statements.HOLD, [run.id, run.lease])
         if run.kind is Kind.PLAN:
             with _plan_files(folder := self.changes_path(run.id).parent):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
         return run
 
     def _left(self, session: Session, run: Run) -> Run | None:
@@ -112,6 +113,7 @@ class Ledger:
         """What tells this ledger from every other."""
         self._ready(create=True)
         with self._store.transaction() as session:
+            session.query(statements.LOCK_COUNTER, ["run"])  # so that two do not give it a name each
             if not (rows := session.query(statements.IDENTITY)):
                 session.query(statements.ADD_IDENTITY, [uuid.uuid4().hex])
                 rows = session.query(statements.IDENTITY)
@@ -146,6 +148,8 @@ class Ledger:
             NotBalanced: it is said to be done, and its account does not add up.
         """
         with self._writing(run.id) as session:
+            session.query(statements.LOCK_LEASE, [run.lease])
+            session.query(statements.LOCK_RUN, [run.id])
             self._close(session, run)
 
     def forget_rejects(self, run_id: int, first: int) -> None:
@@ -215,6 +219,8 @@ class Ledger:
             HeadgateError: it was closed before.
         """
         with self._writing(run.id) as session:
+            # The lease first, as whoever takes it over does, so that the two do not wait for each other.
+            session.query(statements.LOCK_LEASE, [run.lease])
             self._require_open(session, run.id)
             self._close(session, run)
 
@@ -229,7 +235,7 @@ class Ledger:
                 states.settle(session, run)
             if run.kind is Kind.UNDO and run.status is Status.SUCCEEDED:
                 states.mark_undone(session, run)
-        values = dict(zip(statements.RUN_COLUMNS, _columns(run), strict=True))
+        values = dict(zip(statements.RUN_COLUMNS, run_row(run), strict=True))
         names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished")
         session.query(statements.FINISH, [*(values[n] for n in names), _now(), run.id])
         if run.lease:
@@ -318,6 +324,9 @@ class Ledger:
             if seen[name] > keep and finished < limit:
                 old.append(number)
         old.reverse()
+        for number in old:
+            self.forget(self.changes_path(number))
+            self.forget(self.journal_path(number))
         with self._store.transaction() as session:
             session.many(statements.DELETE_RUN, [(n,) for n in old])
         for number in old:
@@ -377,10 +386,9 @@ class Ledger:
             UsageError: there is no such run.
         """
         self.run(run_id)
-        return [
-            RejectCount(code, field, records, reject_of(tuple(columns)))
-            for code, field, records, *columns in self._query(statements.REJECT_COUNTS, [run_id])
-        ]
+        rows = self._query(statements.REJECT_COUNTS, [run_id])
+        rows.sort(key=lambda r: (-r[2], r[0], r[1]))  # databases differ in how they sort text
+        return [RejectCount(code, field, records, reject_of(tuple(columns))) for code, field, records, *columns in rows]
 
     def reject_states(self, run_id: int) -> dict[State, Counter[Outcome]]:
         """How many rejects of a run are in which state, by outcome.
@@ -398,16 +406,6 @@ class Ledger:
     def retries(self, run_id: int) -> list[int]:
         """The numbers of the retries of a run, oldest first."""
         return [number for (number,) in self._query(statements.RETRIES, [run_id])]
-
-    def journal_path(self, run_id: int) -> Path:
-        """The folder of what undo needs of a run."""
-        return self._store.folder / "journal" / str(run_id)
-
-    def changes_path(self, run_id: int) -> Path:
-        """The file that holds every change a plan would make (Arrow IPC, columns as `Writer.changes` gives them).
-        Whoever plans writes it; the ledger makes its folder when a plan begins and removes it with the plan.
-        """
-        return self._store.folder / "plans" / f"{run_id}.arrow"
 
     # ---- within ----------------------------------------------------------------------------------------------------
 
@@ -438,6 +436,7 @@ class Ledger:
             last, offset, limit = page[-1].number, 0, None if limit is None else limit - size
 
     def _require_open(self, session: Session, run_id: int) -> None:
+        session.query(statements.LOCK_RUN, [run_id])
         rows = session.query(statements.STATUS, [run_id])
         if not rows:
             raise self._no_run(run_id)
@@ -463,29 +462,3 @@ def _plan_files(path: Path) -> Iterator[None]:
 
 def _now() -> str:
     return time_text(datetime.now(UTC))
-
-
-def _columns(run: Run) -> list[object]:
-    """The values of `statements.RUN_COLUMNS`."""
-    return [
-        run.id,
-        to_text(run.import_name),
-        run.kind.value,
-        to_text(run.operation),
-        to_text(run.destination),
-        to_text(run.fingerprint),
-        run.plan_id,
-        run.parent_id,
-        run.status.value,
-        account_json(run.account),
-        to_json(run.partitions),
-        to_json(run.schema_changes),
-        to_json(run.warnings),
-        to_text(run.error),
-        time_text(run.started.astimezone(UTC)),
-        time_text(run.finished.astimezone(UTC)) if run.finished else None,
-        to_text(run.base),
-        to_text(run.lease),
-        run.fence,
-        run.checkpoint,
-    ]

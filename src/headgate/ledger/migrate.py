@@ -50,7 +50,7 @@ def prepare(store: Store, *, create: bool) -> bool:
         return False
     else:
         store.create()
-    with store.transaction() as session:
+    with store.migration() as session:
         _upgrade(store, session)
     return True
 
@@ -61,11 +61,11 @@ def _missing(store: Store, applied: list[Row]) -> list[tuple[int, Path]]:
     Raises:
         HeadgateError: some were applied that this version does not know.
     """
-    versions, newest = {int(version) for (version,) in applied}, migrations()[-1][0]
-    if max(versions, default=0) > newest:
+    versions = {int(version) for (version,) in applied}
+    if unknown := versions - {number for number, _ in migrations()}:
         raise HeadgateError(
             f"the ledger {store.place} was written by a newer Headgate"
-            f" (its schema is {max(versions)}, this one knows {newest})",
+            f" (its schema has {max(unknown)}, this one knows {migrations()[-1][0]})",
             hint="Update Headgate, or name another ledger.",
         )
     return [(number, path) for number, path in migrations() if number not in versions]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +17,23 @@ class Process:
     """A process of one host.
 
     Attributes:
+        host: the machine's name, and what tells it from others of that name.
         born: what tells it from a later process with the same number (boot and start, on Linux); empty elsewhere.
     """
 
     host: str
     pid: int
     born: str
+
+    @property
+    def machine(self) -> str:
+        """The name of its machine, for people."""
+        return self.host.partition(" ")[0]
+
+    @property
+    def here(self) -> bool:
+        """Whether it is one of this machine; names alone were written by versions that kept ledgers in files only."""
+        return self.host in (_host(), platform.node())
 
     @property
     def gone(self) -> bool:
@@ -40,7 +53,25 @@ class Process:
 
 def this_process() -> Process:
     """The one that asks."""
-    return Process(platform.node(), os.getpid(), _born(os.getpid()))
+    return Process(_host(), os.getpid(), _born(os.getpid()))
+
+
+@cache
+def _host() -> str:
+    """The machine's name with a mark of its own. Containers of one machine have their own process numbers."""
+    machine = _read("/etc/machine-id") or _read("/proc/sys/kernel/random/boot_id")
+    numbers = ""
+    with suppress(OSError):
+        numbers = str(Path("/proc/self/ns/pid").readlink())
+    mark = hashlib.sha256(f"{machine} {numbers}".encode()).hexdigest()[:12] if machine else ""
+    return f"{platform.node()} {mark}".rstrip()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError:
+        return ""
 
 
 @cache

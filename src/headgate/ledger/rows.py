@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -45,8 +45,8 @@ def to_json(value: object) -> str:
 
 
 def to_text(text: str) -> str:
-    """The same with lone surrogates, which UTF-8 cannot hold (file names may have them), written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The same with what a database cannot hold written as escapes: lone surrogates (file names may have them), NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _whole(value: object) -> object:
@@ -67,6 +67,32 @@ def account_json(account: Account) -> str:
 def time_text(at: datetime) -> str:
     """A time as it is stored: UTC, microseconds, always of one length."""
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}+00:00"
+
+
+def run_row(run: Run) -> list[object]:
+    """The values of `statements.RUN_COLUMNS`."""
+    return [
+        run.id,
+        to_text(run.import_name),
+        run.kind.value,
+        to_text(run.operation),
+        to_text(run.destination),
+        to_text(run.fingerprint),
+        run.plan_id,
+        run.parent_id,
+        run.status.value,
+        account_json(run.account),
+        to_json(run.partitions),
+        to_json(run.schema_changes),
+        to_json(run.warnings),
+        to_text(run.error),
+        time_text(run.started.astimezone(UTC)),
+        time_text(run.finished.astimezone(UTC)) if run.finished else None,
+        to_text(run.base),
+        to_text(run.lease),
+        run.fence,
+        run.checkpoint,
+    ]
 
 
 def run_of(row: Row) -> Run:

@@ -31,6 +31,10 @@ RUN: Final = f"{_RUN} where id = ?"
 RUNS: Final = f"{_RUN} where (? = '' or import_name = ?) and (? = '' or kind = ?) order by id desc limit ?"
 NEAREST_RUNS: Final = """
 select max(case when id < ? then id end), min(case when id > ? then id end) from headgate_run"""
+# These change nothing: whoever comes to the same row waits until the transaction has ended.
+LOCK_RUN: Final = "update headgate_run set status = status where id = ?"
+LOCK_LEASE: Final = "update headgate_lease set fence = fence where name = ?"
+LOCK_COUNTER: Final = "update headgate_counter set value = value where name = ?"
 STATUS: Final = "select status from headgate_run where id = ?"
 PROGRESS: Final = "update headgate_run set account = ?, heartbeat = ? where id = ? and status in ('queued', 'running')"
 FINISH: Final = """
@@ -64,7 +68,7 @@ on conflict (run_id, code, field) do update set
 REJECT_COUNTS: Final = """
 select c.code, c.field, c.records, r.number, r.outcome, r.body, r.state, r.fixed_by
 from headgate_reject_count c join headgate_reject r on r.run_id = c.run_id and r.number = c.example
-where c.run_id = ? order by c.records desc, c.code, c.field"""
+where c.run_id = ?"""
 
 
 IDENTITY: Final = "select id from headgate_identity"
@@ -134,6 +138,14 @@ UNFIX: Final = (
 SETTLE: Final = "update headgate_run set account = ?, status = ? where id = ?"
 STATE: Final = "select state, fixed_by from headgate_reject where run_id = ? and number = ? and outcome <> 'skipped'"
 SET_STATE: Final = f"update headgate_reject set state = ? where {_FAMILY} and number = ? and state = ?"
+
+# Files that machines share
+ADD_PIECE: Final = "insert into headgate_piece (name, number, bytes) values (?, ?, ?)"
+PIECES: Final = "select count(*) from headgate_piece where name = ?"
+PIECE: Final = "select bytes from headgate_piece where name = ? and number = ?"
+FORGET_PIECES: Final = "delete from headgate_piece where name in (?, ?) or substr(name, 1, ?) = ?"
+NAME_PIECES: Final = "update headgate_piece set name = ? where name = ?"
+NAMES: Final = "select distinct name from headgate_piece where substr(name, 1, ?) = ?"
 
 
 def rejects_page(outcomes: int, states: int) -> str:

@@ -14,7 +14,7 @@ from headgate.model.record import Reject, State
 from headgate.model.run import Kind, Run, Status
 
 from . import statements
-from .rows import account_json, reject_of, run_of
+from .rows import account_json, reject_of, run_of, to_text
 from .store import Session
 
 _PAGE: Final = 1_000
@@ -34,7 +34,7 @@ def count(run_id: int, rejects: Iterable[Reject]) -> list[tuple[int, str, str, i
                 counts[problem.code, problem.field] = [1, number, number]
             elif found[2] != number:
                 found[:] = found[0] + 1, min(found[1], number), number
-    return [(run_id, code, field, records, example) for (code, field), (records, example, _) in counts.items()]
+    return [(run_id, code, to_text(field), records, example) for (code, field), (records, example, _) in counts.items()]
 
 
 def check_rejects(session: Session, run_id: int, account: Account) -> None:
@@ -56,6 +56,7 @@ def check_alone(session: Session, parent_id: int | None) -> None:
     Raises:
         UsageError: naming that one.
     """
+    session.query(statements.LOCK_RUN, [parent_id])
     if running := session.query(statements.OPEN_RETRIES, [parent_id]):
         raise UsageError(
             f"run {running[0][0]} is retrying run {parent_id} at this moment",
@@ -67,6 +68,7 @@ def carry(session: Session, run_id: int, parent_id: int, numbers: Sequence[int])
     """See `Ledger.carry`."""
     if len(set(numbers)) != len(numbers):
         raise NotBalanced(f"run {run_id}: a record is carried twice")
+    session.query(statements.LOCK_RUN, [parent_id])
     if session.many(statements.ADD_CARRIED, [(run_id, parent_id, n) for n in numbers]) != len(numbers):
         raise UsageError(f"run {parent_id}: a reject was fixed or ignored at this moment", hint="Try again.")
 
@@ -78,6 +80,7 @@ def settle(session: Session, retry: Run) -> None:
         NotBalanced: the retry did not read what it carried, or the parent would not balance.
     """
     parent_id = retry.parent_id
+    session.query(statements.LOCK_RUN, [parent_id])
     rows = session.query(statements.RUN, [parent_id])
     if not rows:
         return
@@ -97,6 +100,7 @@ def settle(session: Session, retry: Run) -> None:
 
 def unsettle(session: Session, retry: Run) -> None:
     """Take back what `settle` did, because the retry was undone: what it had fixed is open again."""
+    session.query(statements.LOCK_RUN, [retry.parent_id])
     rows = session.query(statements.RUN, [retry.parent_id])
     if not rows:
         return
@@ -120,6 +124,7 @@ def _settled(session: Session, run: Run) -> None:
 
 def mark_undone(session: Session, undo: Run) -> None:
     """A run that was taken back as a whole is undone; if it was an undo itself, what that had taken back is there again."""
+    session.query(statements.LOCK_RUN, [undo.parent_id])
     parent = run_of(session.query(statements.RUN, [undo.parent_id])[0])
     if undo.whole:
         session.query(statements.SET_STATUS, [Status.UNDONE.value, parent.id])
@@ -140,6 +145,7 @@ def mark(session: Session, run_id: int, numbers: Iterable[int], before: State, a
     Raises:
         UsageError: a record is no reject of the run, or fixed.
     """
+    session.query(statements.LOCK_RUN, [run_id])
     changed = 0
     for number in dict.fromkeys(numbers):
         rows = session.query(statements.STATE, [run_id, number])

@@ -1,21 +1,19 @@
 """Where a ledger is kept: the little that differs between databases.
 
-The rest of the ledger speaks to a `Store` in the statements of `statements.py`. SQLite is the store there is.
+The rest of the ledger speaks to a `Store` in the statements of `statements.py`. There are `SqliteStore`, a file, and
+`PostgresStore`, a schema in a database that several machines share.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from headgate.model.errors import HeadgateError
-
 Row = tuple[Any, ...]
+# Seconds to wait for others that write.
+BUSY_SECONDS: Final = 60.0
 
 
 class Session(Protocol):
@@ -35,11 +33,13 @@ class Store(Protocol):
 
     Attributes:
         place: its name for people, without secrets.
-        folder: where files that belong to runs lie.
+        folder: the local folder of files that belong to runs.
+        shared: whether other machines use the ledger too, so that the local folder may lack what it has.
     """
 
     place: str
     folder: Path
+    shared: bool
 
     def has_table(self, name: str) -> bool:
         """Whether there is such a table; makes nothing."""
@@ -55,134 +55,42 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[Session]:
         """A transaction that writes: committed at the end of the block, rolled back when it raises. Transactions that
-        change the same rows wait for each other, and one that changes the schema waits for all.
+        change the same rows wait for each other.
 
         Raises:
-            HeadgateError: no space, no permission, damaged, or kept busy by others for too long; nothing was written.
+            HeadgateError: no space, no permission, damaged, or kept busy by others for too long; nothing was written,
+                unless the message says that this is not known.
         """
+        ...
+
+    def migration(self) -> AbstractContextManager[Session]:
+        """A transaction that changes the schema, alone in doing so; the place for tables is there in it."""
+        ...
+
+    def keep(self, name: str, path: Path) -> None:
+        """Keep a finished file durably, under a name; one kept before under the name is replaced.
+
+        Raises:
+            HeadgateError: it cannot be kept.
+        """
+        ...
+
+    def kept(self, folder: str) -> list[str]:
+        """Names of the files that were kept in a folder, where files are kept apart from their local paths."""
+        ...
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Put a file that was kept to its local path, in place of what is there; nothing when it was never kept.
+
+        Raises:
+            HeadgateError: it cannot be fetched or written.
+        """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Keep a file, or all in a folder, no longer; local files are left alone."""
         ...
 
     def close(self) -> None:
         """Release the connection. May be called twice; used again, it connects again."""
         ...
-
-
-BUSY_SECONDS: Final = 60.0
-# Rejects are long rows written in bulk: larger pages than the default 4096 save a tenth of the time.
-_PAGE_BYTES: Final = 16_384
-_HINTS: Final = {
-    sqlite3.SQLITE_FULL: "Free some space, or remove old runs, and try again.",
-    sqlite3.SQLITE_IOERR: "Look whether the disk is full or failing, and try again.",
-    sqlite3.SQLITE_READONLY: "Allow writing to the file and its folder, or keep the ledger elsewhere.",
-    sqlite3.SQLITE_CANTOPEN: "Allow writing to the file and its folder, or keep the ledger elsewhere.",
-    sqlite3.SQLITE_PERM: "Allow writing to the file and its folder, or keep the ledger elsewhere.",
-    sqlite3.SQLITE_BUSY: "Another program keeps it locked; try again when that is done.",
-    sqlite3.SQLITE_NOTADB: "It is another kind of file; name another place for the ledger.",
-    sqlite3.SQLITE_CORRUPT: "Restore it from a backup, or move it away: the next run makes a new one.",
-}
-
-
-class _SqliteSession:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self._connection.execute(statement, tuple(values)).fetchall()
-
-    def many(self, statement: str, rows: Sequence[Sequence[object]]) -> int:
-        return self._connection.executemany(statement, rows).rowcount
-
-
-class SqliteStore:
-    """A ledger in one SQLite file, in write-ahead mode, so that readers and a writer do not wait for each other.
-
-    Every commit is synced to the disk: what the ledger says has happened must outlive a power cut.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self.place = str(path)
-        self.folder = self.path.parent
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-
-    def has_table(self, name: str) -> bool:
-        """Whether the file is there and has the table."""
-        try:
-            if not self.path.exists():
-                return False
-        except OSError as e:
-            raise HeadgateError(f"cannot look at the ledger {self.place}: {e.strerror}") from e
-        return bool(self.query("select 1 from sqlite_master where type = 'table' and name = ?", [name]))
-
-    def create(self) -> None:
-        """Make the folder and the file, and set what a file keeps for good (page size, write-ahead mode)."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise HeadgateError(
-                f"cannot make the folder of the ledger, {self.folder}: {e.strerror}",
-                hint="Allow writing there, or keep the ledger elsewhere.",
-            ) from e
-        with self._lock, self._understood():
-            connection = self._connect("rwc")
-            connection.execute(f"pragma page_size = {_PAGE_BYTES}")
-            try:
-                connection.execute("pragma journal_mode = wal").fetchall()
-            except sqlite3.OperationalError as e:
-                # Another process is switching the file over at this moment; the mode belongs to the file, not to us.
-                if e.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    raise
-
-    def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        """Rows of a statement that only reads."""
-        with self._lock, self._understood():
-            return self._connect("rw").execute(statement, tuple(values)).fetchall()
-
-    @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """See `Store.transaction`. Only one process writes at a time; the others wait up to `BUSY_SECONDS`."""
-        with self._lock, self._understood():
-            connection = self._connect("rw")
-            connection.execute("begin immediate")
-            try:
-                yield _SqliteSession(connection)
-                connection.execute("commit")
-            finally:
-                if connection.in_transaction:
-                    connection.rollback()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        if self._connection is None:
-            # In write-ahead mode even a reader makes files beside the ledger; on a read-only medium nobody writes,
-            # and the file can be read as it stands.
-            fixed = mode == "rw" and not os.access(self.folder, os.W_OK) and not Path(f"{self.path}-wal").exists()
-            self._connection = sqlite3.connect(
-                f"{self.path.as_uri()}?{'immutable=1' if fixed else f'mode={mode}'}",
-                uri=True,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._connection.execute("pragma foreign_keys = on")
-            self._connection.execute("pragma synchronous = full")
-        return self._connection
-
-    @contextmanager
-    def _understood(self) -> Iterator[None]:
-        """Say a failure of SQLite in a person's words."""
-        try:
-            yield
-        except sqlite3.Error as e:
-            # The low byte is the kind of failure, the rest a finer distinction.
-            code = (getattr(e, "sqlite_errorcode", None) or 0) & 0xFF
-            if code not in _HINTS:
-                raise
-            raise HeadgateError(f"the ledger {self.place} cannot be used: {e}", hint=_HINTS[code]) from e

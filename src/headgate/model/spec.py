@@ -447,6 +447,11 @@ class ProjectSpec(Strict):
     name: str = Field("", description="Name of the project; the folder's by default.")
     connections: dict[str, ConnectionSpec] = Field({}, description="Connections by name; a bare text is the URL.")
 
+    ledger: str = Field(
+        "",
+        description="Where runs are kept: a path, or `postgresql://…?schema=headgate` for machines that share them; "
+        "by default a file in `.headgate` (or in HEADGATE_HOME). References such as `${env:LEDGER}` keep secrets out.",
+    )
     journal: JournalSpec = Field(JournalSpec(), description="How long runs can be undone.")
 
     @field_validator("connections", mode="before", json_schema_input_type=dict[str, str | ConnectionSpec])
