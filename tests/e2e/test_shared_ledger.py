@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
-from support.shop import Define, Headgate, Shop
+from support.shop import Define, Headgate, Shop, Start, counts
 
 DATA = "id,name,qty\n1,lamp,6\n2,desk,many\n3,chair,2\n"
 
@@ -130,3 +131,43 @@ def test_a_journal_that_another_machine_pruned_is_no_journal(machine, postgres_s
     postgres_shop.sql("delete from headgate.headgate_piece")
     said = headgate("undo", 1)
     assert (said.code, "has no journal" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("point", ["journal.after:2", "commit.after:2", "checkpoint.after:1"])
+def test_where_one_machine_died_another_goes_on_and_the_first_takes_it_back(
+    point: str,
+    machine,
+    postgres_shop: Shop,
+    define: Define,
+    headgate: Headgate,
+    start: Start,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = [(1, "lamp", 5), (4, "rug", 1)]
+    postgres_shop.table("item", "id integer primary key, name text, qty integer", there)
+    define(postgres_shop, DATA, operation="upsert", source="items-*.csv", commit="batch")
+    files = {1: "1,lamp,6", 2: "2,desk,1\n4,rug,7", 3: "3,chair,2"}
+
+    def at(name: str) -> None:
+        home = machine(name)
+        for number, rows in files.items():
+            (home / f"items-{number}.csv").write_text(f"id,name,qty\n{rows}\n")
+
+    at("one")
+    monkeypatch.setenv("HEADGATE_CRASH", point)
+    killed = start("run", "items")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    monkeypatch.delenv("HEADGATE_CRASH")
+
+    at("two")
+    ran = headgate("run", "items", "--json")
+    assert (ran.code, ran.json["id"]) == (0, 1), ran.err
+    assert postgres_shop.read("item") == [(1, "lamp", 6), (2, "desk", 1), (3, "chair", 2), (4, "rug", 7)]
+    assert sum(counts(ran.json).values()) == 4
+
+    at("one")
+    undone = headgate("undo", 1, "--json")
+    assert undone.code == 0, undone.err
+    assert postgres_shop.read("item") == there
