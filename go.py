@@ -5,6 +5,7 @@
     python3 go.py test [ARGS]      the tests (ARGS go to pytest)
     python3 go.py check            linters, types, layers
     python3 go.py bench [ARGS]     benchmarks (python3 go.py bench --help)
+    python3 go.py crash [ARGS]     kill runs at every instant and compare (--kills 5000)
     python3 go.py docs             write docs/reference anew
     python3 go.py ANYTHING ELSE    headgate itself: python3 go.py run FILE --into sqlite:///shop.db#product --key sku
 
@@ -34,7 +35,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "installed"
 EXTRAS = ("", "[test]", "[dev]")  # each holds what the ones before it hold
-NEEDS = {"test": "[test]", "bench": "[test]", "check": "[dev]"}
+NEEDS = {"test": "[test]", "bench": "[test]", "crash": "[test]", "check": "[dev]"}
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -58,6 +59,8 @@ def main(arguments: list[str]) -> None:
         become(PYTHON, "-m", "pytest", "-n", "2", *rest)
     if command == "bench":
         become(PYTHON, "bench/run.py", *rest)
+    if command == "crash":
+        become(PYTHON, "tests/support/crashing.py", *rest)
     if command == "docs":
         become(PYTHON, "docs/generate.py", *rest)
     become(BIN / "headgate", *arguments)

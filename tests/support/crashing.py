@@ -171,7 +171,9 @@ class Place:
         if not found:
             return Seen(self.rows(), {}, [])
         number, account = found[0]
-        rejects = self.ledger(f"select number, outcome, body from headgate_reject where run_id = {number} order by number")
+        rejects = self.ledger(
+            f"select number, outcome, body from headgate_reject where run_id = {number} order by number"
+        )
         return Seen(self.rows(), json.loads(account), rejects)
 
 
@@ -244,7 +246,7 @@ class Crasher:
         if again not in (0, 3) and not done_before:
             self.tally.wrong.append(f"{how}: the second run ended with {again}: {said[-500:]}")
         self._compare(how)
-        if undo and not self.tally.wrong and self.case.verb == "run":
+        if undo and not self.tally.wrong and self.case.verb == "run" and undoable(self.case.kind, self.case.operation):
             self._undo(how)
 
     def _compare(self, how: str) -> None:
@@ -256,11 +258,15 @@ class Crasher:
         if found.account != self.undisturbed.account:
             wrong.append(f"{how}: the ledger has {found.account}, not {self.undisturbed.account}")
         if found.rejects != self.undisturbed.rejects:
-            wrong.append(f"{how}: the ledger has {len(found.rejects)} rejects, not the {len(self.undisturbed.rejects)} there are")
+            wrong.append(
+                f"{how}: the ledger has {len(found.rejects)} rejects, not the {len(self.undisturbed.rejects)} there are"
+            )
         if left := self.place.ledger("select id, status from headgate_run where status in ('running', 'queued')"):
             wrong.append(f"{how}: still running: {left}")
         if self.case.commit == "batch" and self.case.verb == "run":
-            runs = self.place.ledger("select id, status from headgate_run where kind = 'run' and account like '%\"created\":%'")
+            runs = self.place.ledger(
+                "select id, status from headgate_run where kind = 'run' and account like '%\"created\":%'"
+            )
             if len(runs) > 2:
                 wrong.append(f"{how}: it did not go on under its number: {runs}")
 
@@ -282,12 +288,20 @@ def cases(kind: str) -> list[Case]:
     operations = ("insert", "update", "upsert", "delete", "mirror", "append")
     found = [Case(kind, o) for o in operations]
     found += [Case(kind, o, "batch") for o in operations if o != "mirror"]
-    return found + [Case(kind, o, verb="undo") for o in ("upsert", "delete", "append")]
+    return found + [Case(kind, o, verb="undo") for o in ("upsert", "delete", "append") if undoable(kind, o)]
+
+
+def undoable(kind: str, operation: str) -> bool:
+    """MariaDB finds no records again that were added without any key: a gap its connector states."""
+    return kind != "mysql" or operation != "append"
 
 
 def points(case: Case) -> list[str]:
     """The points a case goes by; a batch later too."""
-    later = [f"{p}:2" for p in ("stage.after", "match.after", "journal.after", "commit.before", "commit.after", "checkpoint.after")]
+    later = [
+        f"{p}:2"
+        for p in ("stage.after", "match.after", "journal.after", "commit.before", "commit.after", "checkpoint.after")
+    ]
     found = [p for p in POINTS if p not in BATCH_POINTS or case.commit == "batch"]
     return found + (later if case.commit == "batch" and case.verb == "run" else [])
 

@@ -15,12 +15,6 @@ import time
 
 def imports() -> None:
     """Everything a run may need. None of it starts a thread when it is imported."""
-    import adbc_driver_sqlite.dbapi
-    import duckdb
-    import psycopg
-    import pyarrow.compute
-    import pyarrow.csv
-    import pyarrow.ipc
 
     import headgate.app.oneline
     import headgate.app.service

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Final
 
 POINTS: Final = (
-    "stage.before", "stage.after", "match.after", "journal.before", "journal.after", "apply.after", "commit.before", "commit.after",
+    "stage.before", "stage.after", "match.after", "journal.before", "apply.after", "journal.after", "commit.before", "commit.after",
     "checkpoint.after", "ledger.before", "ledger.after", "acknowledge.after",
 )  # fmt: skip
 _reached: Counter[str] = Counter()

@@ -119,23 +119,24 @@ class Delivery:
     def apply(self) -> Matched:
         """Carry out what was matched, with what is needed to take it back on the disk."""
         point("match.after")
-        journal = self._journal
-        if journal is None:
-            applied = self._writer.apply()
-        elif self._write.spooled:
-            applied = self._writer.apply()
-            journal.close(self._write, None, _refused(applied), repeated=bool(applied.account.skips["duplicate"]))
-        else:
-            point("journal.before")
-            for batch in self._writer.before():
+        point("journal.before")
+        applied = self._writer.apply() if self._journal is None else self._journaled(self._journal)
+        point("journal.after")
+        return applied
+
+    def _journaled(self, journal: Journal) -> Matched:
+        writer, images = self._writer, None
+        if not self._write.spooled:
+            for batch in writer.before():
                 journal.add(batch)
-            images = self._writer.images()
-            applied = self._writer.apply()
-            for batch in self._writer.after():
-                journal.add(batch)
-            journal.close(self._write, images, _refused(applied), repeated=False)
-            point("journal.after")
+            images = writer.images()
+        applied = writer.apply()
         point("apply.after")
+        if images is not None:
+            for batch in writer.after():
+                journal.add(batch)
+        repeated = images is None and bool(applied.account.skips["duplicate"])
+        journal.close(self._write, images, _refused(applied), repeated=repeated)
         return applied
 
     def commit(self, *, done: bool) -> None:
