@@ -403,6 +403,20 @@ def connectors() -> str:
     return "".join(out)
 
 
+def promised() -> str:
+    """What each destination promises."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from guarantees import guarantees
+
+    from headgate.spi import registry
+
+    found = {
+        name: registry.load(registry.DESTINATIONS, name)({"url": url}, Path()).capabilities
+        for name, url in EXAMPLE_URLS.items()
+    }
+    return guarantees(found, table)
+
+
 def yes(value: bool) -> str:
     """A truth value as a word."""
     return "yes" if value else "no"
@@ -418,6 +432,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "exit-codes.md": exit_codes,
     "connectors.md": connectors,
+    "../guarantees.md": promised,
 }
 
 

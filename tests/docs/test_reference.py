@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import ModuleType
 
 import click
@@ -16,6 +17,7 @@ from headgate.model.errors import HeadgateError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.spec import ImportSpec, ProjectSpec
 from headgate.model.types import KINDS
+from headgate.testing.destination import DestinationConformance
 from support.markdown import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -38,7 +40,7 @@ def test_page_is_as_the_code_would_have_it(name: str) -> None:
 
 
 def test_no_page_is_left_over() -> None:
-    assert {p.name for p in REFERENCE.iterdir()} == set(GENERATOR.PAGES)
+    assert {p.name for p in REFERENCE.iterdir()} == {n for n in GENERATOR.PAGES if "/" not in n}
 
 
 def test_every_code_has_a_place_to_link_to() -> None:
@@ -78,6 +80,13 @@ def test_every_key_of_a_definition_is_documented() -> None:
         section = text.partition(f"\n## {GENERATOR.title(model)}\n")[2].partition("\n## ")[0]
         assert [k for k in keys(model) if f"| `{k}` |" not in section] == [], model
         assert all(f.description for f in model.model_fields.values()), model
+
+
+def test_every_guarantee_is_proved_by_a_test_there_is() -> None:
+    sys.path.insert(0, str(REFERENCE.parent))
+    from guarantees import GUARANTEES
+
+    assert [test for _, _, test in GUARANTEES if not hasattr(DestinationConformance, test)] == []
 
 
 def test_every_type_outcome_count_and_exit_code_is_documented() -> None:

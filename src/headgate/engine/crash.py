@@ -1,6 +1,7 @@
 """Named points between the steps of a run, at which tests kill the process to see that nothing is lost.
 
-`HEADGATE_CRASH=commit.after` kills at that point, `HEADGATE_CRASH=commit.after:3` when it is reached for the third time.
+`HEADGATE_CRASH=commit.after` kills at that point, `HEADGATE_CRASH=commit.after:3` when it is reached for the third time, and
+`HEADGATE_CRASH=commit.after:1:stop` only stops it there (SIGSTOP), so that it can wake up later.
 Without it a point does nothing.
 """
 
@@ -24,6 +25,6 @@ def point(name: str) -> None:
     if not wanted:
         return
     _reached[name] += 1
-    at, _, count = wanted.partition(":")
+    at, count, how = [*wanted.split(":"), "", ""][:3]
     if at == name and _reached[name] == int(count or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from headgate.ledger import Ledger
-from headgate.model.errors import Cancelled, HeadgateError, LimitExceeded
+from headgate.model.errors import Cancelled, Fenced, HeadgateError, LimitExceeded
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Mapped, Reject
 from headgate.model.run import Kind, PartitionRead, Run, Status
@@ -319,9 +319,13 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
     Raises:
         HeadgateError: what stopped it; the run is then failed (or cancelled) in the ledger.
     """
+    taken_over = False
     try:
         work()
         run.status = done_status(run.account)
+    except Fenced:
+        taken_over = True  # whoever took over has closed it, or goes on with it
+        raise
     except (KeyboardInterrupt, Cancelled):
         if run.status is Status.RUNNING:
             run.status, run.error = Status.CANCELLED, f"cancelled by hand; {kept}"
@@ -337,6 +341,7 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
         run.finished = datetime.now(UTC)
         point("ledger.before")
         with uninterrupted():
-            ledger.finish(run)
+            if not taken_over:
+                ledger.finish(run)
         point("ledger.after")
     return run

@@ -1,0 +1,84 @@
+"""Two at one import: turned away while the other is alive, taken over when it is silent, and what sleeps cannot commit late."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support.shop import Define, Headgate, Shop, Start, counts, finish
+
+DATA = "id,name,qty\n1,lamp,5\n2,table,9\n3,sofa,1\n"
+COLUMNS = "id integer primary key, name text, qty integer"
+
+
+def stopped(process: subprocess.Popen[str]) -> None:
+    """Wait until a process has stopped at its point."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not stop")
+
+
+def begun(start: Start, at: str) -> subprocess.Popen[str]:
+    """A run that has stopped at a point."""
+    process = start("run", "items", "--json", env={**os.environ, "HEADGATE_CRASH": f"{at}:1:stop"})
+    stopped(process)
+    return process
+
+
+def test_who_comes_second_is_turned_away(shop: Shop, define: Define, headgate: Headgate, start: Start) -> None:
+    shop.table("item", COLUMNS, [(1, "lamp", 5)])
+    define(shop, DATA)
+    first = begun(start, "stage.after")
+    second = headgate("run", "items")
+    assert second.code == 1
+    assert "run 1 is at this import already" in second.err
+    first.send_signal(signal.SIGCONT)
+    done = finish(first)
+    assert (done.code, counts(done.json)) == (0, {"created": 2, "unchanged": 1})
+    assert counts(headgate("run", "items", "--json").json) == {"unchanged": 3}
+
+
+@pytest.mark.parametrize("commit", ["run", "batch"])
+def test_what_was_given_up_for_dead_cannot_commit_when_it_wakes_up(
+    commit: str, shop: Shop, define: Define, headgate: Headgate, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.table("item", COLUMNS.replace(" primary key", ""))
+    define(shop, DATA, commit=commit, operation="append", key=None)
+    monkeypatch.setenv("HEADGATE_LEASE", "1")
+    sleeper = begun(start, "stage.after")
+    time.sleep(1.2)
+    taken = headgate("run", "items", "--json")
+    assert (taken.code, counts(taken.json)) == (0, {"created": 3})
+    sleeper.send_signal(signal.SIGCONT)
+    woken = finish(sleeper)
+    assert woken.code == 1
+    assert any(words in woken.out + woken.err for words in ("taken", "already closed"))
+    assert shop.read("item") == [(1, "lamp", 5), (2, "table", 9), (3, "sofa", 1)], "nothing twice"
+    runs = {r["id"]: r["status"] for r in headgate("runs", "--json").json}
+    assert runs[taken.json["id"]] == "succeeded"
+    assert "running" not in runs.values()
+
+
+def test_a_dead_run_is_closed_as_what_it_committed_by_whoever_looks(
+    shop: Shop, define: Define, headgate: Headgate, start: Start
+) -> None:
+    shop.table("item", COLUMNS, [(1, "lamp", 5)])
+    define(shop, DATA)
+    for at, status in (("commit.before", "failed"), ("commit.after", "succeeded")):
+        process = start("run", "items", "--json", env={**os.environ, "HEADGATE_CRASH": at})
+        assert process.wait(60) == -signal.SIGKILL
+        newest = headgate("runs", "--json").json[0]
+        assert newest["status"] == status
+    assert counts(newest) == {"created": 2, "unchanged": 1}
+    assert headgate("undo", newest["id"]).code == 0
+    assert shop.read("item") == [(1, "lamp", 5)]
