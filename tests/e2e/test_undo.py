@@ -78,6 +78,8 @@ def test_a_table_that_the_run_made_goes_with_it(shop: Shop, define: Define, head
     assert counts(run) == {"created": 2, "skipped": 1}
     undo = headgate("undo", run["id"], "--json").json
     assert undo["left"] == 0
+    assert [c["summary"] for c in undo["schema_changes"]] == ["drop table item"]
+    assert "removed the table" in headgate("undo", undo["id"]).err
     assert headgate("run", "items", "--json").json["schema_changes"], "the table is made anew, so it was gone"
     shop.sql("insert into item (id, name) values (9, 'mine')")
     kept = headgate("undo", "3", "--json").json

@@ -85,6 +85,8 @@ def _show(number: int, run: Run, left: list[Reject], *, dry_run: bool) -> None:
         f"{counts['reversed']:,} reversed, {counts['left']:,} left because edited since, {counts['failed']:,} failed",
         markup=False,
     )
+    for change in run.schema_changes:
+        out.print(change.summary, markup=False)
     for warning in run.warnings:
         out.print(f"! {warning}", markup=False)
     if left:

@@ -13,6 +13,7 @@ from headgate.model.errors import UsageError
 from headgate.model.outcome import Outcome
 from headgate.model.record import Origin, Problem, Reject
 from headgate.model.run import Kind, Run, Status
+from headgate.model.table import SchemaChange
 from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
 from headgate.spi.destination import Destination, Writer
 from headgate.spi.reversal import reversal, reversed_batch
@@ -23,6 +24,7 @@ from .net import net_changes
 from .resume import settle_earlier
 from .runner import Observe, Progress, aborting, delivering
 
+DROPPED = "drop table"
 ACTIONS = {"created": ("created",), "updated": ("updated", "marked"), "deleted": ("deleted",)}
 
 
@@ -43,6 +45,11 @@ def check_undo(run: Run, ledger: Ledger) -> None:
         raise UsageError(f"run {run.id} is not done yet", hint="Wait for it, or stop it, and undo it then.")
     if run.status in (Status.FAILED, Status.CANCELLED) and not committed(run):
         raise UsageError(f"run {run.id} {run.status}: nothing of it was kept, so there is nothing to undo")
+    if run.kind is Kind.UNDO and any(c.summary.startswith(DROPPED) for c in run.schema_changes):
+        raise UsageError(
+            f"undo {run.id} also removed the table, which is not made again by taking it back",
+            hint=f"Run the import again: headgate run {run.import_name}.",
+        )
     check_journal(ledger, run.id)
 
 
@@ -137,10 +144,17 @@ class Undo:
         run.account.merge_outcomes(applied.account)
         self._ledger.record_rejects(run.id, self._left(applied.refusals, destination))
         run.account.check("The undo")
-        if self.made_table and not self._only and not run.account.rejects and not writer.drop():
-            run.warnings.append(f"{self._of.destination} stays: it holds other records, or something refers to it")
+        if self.made_table and not self._only and not run.account.rejects:
+            self._drop(writer, run)
         observe(Progress("committing", rows, run.account.rejects))
         delivery.commit(done=True)
+
+    def _drop(self, writer: Writer, run: Run) -> None:
+        """Remove the table that the run made, if nothing else needs it."""
+        if writer.drop():
+            run.schema_changes.append(SchemaChange(f"{DROPPED} {self._written.write.table}", ""))
+        else:
+            run.warnings.append(f"{self._of.destination} stays: it holds other records, or something refers to it")
 
     def _send(self, write: Callable[[pa.RecordBatch], None], observe: Observe) -> int:
         rows = 0
