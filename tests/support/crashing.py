@@ -29,6 +29,8 @@ from headgate.engine.crash import POINTS
 ROWS = 6_000
 BATCH = 2_048
 BATCH_POINTS = ("checkpoint.after",)
+HEAD = """| case | kills | hit while running | of those after the commit | wrong afterwards |
+| --- | ---: | ---: | ---: | ---: |"""
 Rows = list[tuple[Any, ...]]
 
 
@@ -338,7 +340,7 @@ def main() -> int:
     given = parser.parse_args()
     kinds = given.on or ["sqlite", "postgres", "mysql"]
     chance = random.Random(given.seed)
-    print(f"seed {given.seed}", flush=True)
+    print(f"seed {given.seed}\n\n{HEAD}", flush=True)
     tallies: dict[Case, Tally] = {}
     with tempfile.TemporaryDirectory() as folder, servers(kinds) as urls:
         every = [c for kind in kinds for c in cases(kind)]
@@ -352,20 +354,18 @@ def main() -> int:
                     crasher.kill(after=chance.uniform(0, crasher.seconds * 1.1), undo=kill % 5 == 0)
             zygote.close()
             tallies[case] = crasher.tally
-            print(*crasher.tally.wrong[:3], sep="\n", end="\n" if crasher.tally.wrong else "", flush=True)
-    return report(tallies)
+            print(row(str(case), [crasher.tally]), flush=True)
+            print(
+                *crasher.tally.wrong[:3], sep="\n", end="\n" if crasher.tally.wrong else "", file=sys.stderr, flush=True
+            )
+    print(row("**all**", list(tallies.values())))
+    return 1 if any(t.wrong for t in tallies.values()) else 0
 
 
-def report(tallies: dict[Case, Tally]) -> int:
-    """Print the table; 1 when something was wrong."""
-    print("| case | kills | hit while running | of those after the commit | wrong afterwards |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for case, t in tallies.items():
-        print(f"| {case} | {t.kills} | {t.hit} | {t.after_commit} | {len(t.wrong)} |")
-    sums = [sum(getattr(t, n) for t in tallies.values()) for n in ("kills", "hit", "after_commit")]
-    wrong = sum(len(t.wrong) for t in tallies.values())
-    print(f"| **all** | {sums[0]} | {sums[1]} | {sums[2]} | **{wrong}** |")
-    return 1 if wrong else 0
+def row(name: str, tallies: list[Tally]) -> str:
+    """A line of the table."""
+    sums = [sum(getattr(t, n) for t in tallies) for n in ("kills", "hit", "after_commit")]
+    return f"| {name} | {sums[0]:,} | {sums[1]:,} | {sums[2]:,} | {sum(len(t.wrong) for t in tallies)} |"
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ class Place:
         if missing := [o for o in operations if o not in self.destination.capabilities.operations]:
             pytest.skip(f"not stated: operation {missing[0]}")
 
+    def states(self, capability: str, tests: type, request: pytest.FixtureRequest) -> None:
+        """Skip the tests of a class if the destination does not state a capability; a suite holds many classes' tests."""
+        name = getattr(request.node, "originalname", request.node.name)
+        if hasattr(tests, name) and not getattr(self.destination.capabilities, capability):
+            pytest.skip(f"not stated: {capability}")
+
     def read(self, table: str, fields: Sequence[WriteField]) -> list[Row]:
         """All rows, sorted by their first field."""
         rows = self.reader(self.destination, table, fields)

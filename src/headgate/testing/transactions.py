@@ -199,9 +199,8 @@ class RefusalTests:
     """A record the destination refuses is told from its neighbours, who get through."""
 
     @pytest.fixture(autouse=True)
-    def _states_row_rejects(self, place: Place) -> None:
-        if not place.destination.capabilities.row_rejects:
-            pytest.skip("not stated: row_rejects")
+    def _states_row_rejects(self, place: Place, request: pytest.FixtureRequest) -> None:
+        place.states("row_rejects", RefusalTests, request)
 
     def test_a_missing_value_is_refused_alone(self, place: Place) -> None:
         place.make("item", ITEM, [item(1)], required=("name",))

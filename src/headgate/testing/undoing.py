@@ -74,9 +74,8 @@ class UndoTests:
     """A run and its undo are nothing."""
 
     @pytest.fixture(autouse=True)
-    def _states_undo(self, place: Place) -> None:
-        if not place.destination.capabilities.undo:
-            pytest.skip("not stated: undo")
+    def _states_undo(self, place: Place, request: pytest.FixtureRequest) -> None:
+        place.states("undo", UndoTests, request)
 
     @pytest.mark.parametrize("operation", tuple(o for o in Operation if o is not Operation.APPEND))
     def test_every_operation_is_taken_back(self, place: Place, operation: Operation) -> None:
@@ -211,9 +210,8 @@ class CheckpointTests:
     """A checkpoint says what was committed, and only the last who claimed can commit."""
 
     @pytest.fixture(autouse=True)
-    def _states_checkpoints(self, place: Place) -> None:
-        if not place.destination.capabilities.checkpoints:
-            pytest.skip("not stated: checkpoints")
+    def _states_checkpoints(self, place: Place, request: pytest.FixtureRequest) -> None:
+        place.states("checkpoints", CheckpointTests, request)
 
     def _commit(self, place: Place, fence: int, rows: Sequence[Row], checkpoint: str) -> None:
         of = spec(UPSERT, ticket=Ticket(IMPORT, fence))
