@@ -97,9 +97,9 @@ class Zygote:
 
     def close(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+        with self._process:  # which closes its pipes
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
 
 class Place:
