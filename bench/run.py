@@ -77,6 +77,8 @@ class Place:
     def floor(self, work: Path) -> list[str]:
         """The floor's command."""
         floor = self.scenario.floor
+        if self.scenario.itself:
+            return self.ours(work, journal=False)
         if floor == "sqlite3":
             script = f".mode csv\n.import --skip 1 {self.source} orders\n"
             (work / "floor.sql").write_text(f"{TABLE.format('main')};\n{script}")
@@ -86,11 +88,12 @@ class Place:
         psql = shutil.which("psql") or str(programs(orders.FOLDER.parent) / "psql")
         return floors.psql(psql, self.url, floor(self.source), work)
 
-    def ours(self, work: Path) -> list[str]:
+    def ours(self, work: Path, *, journal: bool = True) -> list[str]:
         """Headgate's command: a definition file, run."""
         url, table = (f"sqlite:///{work / 'shop.db'}", "orders") if self.scenario.sqlite else (self.url, floors.TABLE)
         file = work / "orders.yaml"
-        file.write_text(json.dumps(self.scenario.definition(self.source, url, table)))
+        definition = self.scenario.definition(self.source, url, table) | ({} if journal else {"journal": False})
+        file.write_text(json.dumps(definition))
         return [HEADGATE, "run", str(file), "--quiet", "--json"]
 
     def reset(self, *, table: bool) -> None:
@@ -261,6 +264,37 @@ def memory(rows: int | None, url: str) -> dict[str, Any]:
     }
 
 
+def refusals(rows: int | None, rounds: int, url: str) -> dict[str, Any]:
+    """What it takes to find the records the destination refuses: none, one and a hundred of them, spread evenly."""
+    n = rows or 10_000
+    seconds = {}
+    for bad in (0, 1, 100):
+        runs = [_refusing(n, bad, url) for _ in range(rounds)]
+        seconds[bad] = statistics.median(runs)
+        say(f"  refusals {bad:3} of {n:,}: {seconds[bad]:.2f} s")
+    return {
+        "scenario": "refusals",
+        "title": "records the destination refuses, found one by one",
+        "rows": n,
+        "seconds_by_bad": seconds,
+    }
+
+
+def _refusing(rows: int, bad: int, url: str) -> float:
+    with workplace() as work, psycopg.connect(url, autocommit=True) as c:
+        c.execute("drop schema if exists bench cascade; create schema bench")
+        c.execute("create table bench.item (id integer primary key, qty integer check (qty > 0))")
+        refused = {(i + 1) * rows // (bad + 1) for i in range(bad)}
+        lines = (f"{i},{0 if i in refused else 1}" for i in range(rows))
+        (work / "items.csv").write_text("id,qty\n" + "\n".join(lines) + "\n")
+        command = [HEADGATE, "run", "items.csv", "--into", f"{url}#bench.item", "--key", "id", "--quiet", "--json"]
+        done = measure(command, work, environment(work))
+        found = c.execute("select count(*) from bench.item").fetchone()
+        if found != (rows - bad,) or done.code != (3 if bad else 0):
+            raise Wrong(f"{found} records and exit code {done.code} with {bad} refused: {done.output[-2000:]}")
+        return done.wall
+
+
 def startup(rounds: int) -> dict[str, Any]:
     """Processor seconds of `headgate --help`."""
     with workplace() as work:
@@ -282,6 +316,9 @@ def table(results: list[dict[str, Any]]) -> str:
                 f"| {r['scenario']}: {r['title']} | {r['rows']:,} | {r['floor']} | {r['floor_seconds']:.2f} | {r['headgate_seconds']:.2f}"
                 f" | **{r['ratio']:.2f}** | {r['target']} | {r['headgate_rss_mib']} |"
             )
+        elif r["scenario"] == "refusals":
+            for bad, seconds in r["seconds_by_bad"].items():
+                lines.append(f"| {r['title']}: {bad} | {r['rows']:,} | | | {seconds:.2f} | | | |")
         elif r["scenario"] == "memory":
             for rows, peak in ((r["rows"], r["rss_mib"]), (10 * r["rows"], r["rss_mib_at_10x"])):
                 lines.append(f"| {r['title']} | {rows:,} | | | | | {r['target_mib']} MiB | {peak} |")
@@ -309,7 +346,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SCENARIOS, "memory", "help"]
+    every = [*SCENARIOS, "refusals", "memory", "help"]
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int)
@@ -324,6 +361,8 @@ def main() -> int:
             try:
                 if name == "memory":
                     results.append(memory(given.rows, url))
+                elif name == "refusals":
+                    results.append(refusals(given.rows, given.rounds, url))
                 elif name == "help":
                     results.append(startup(given.rounds))
                 else:
@@ -341,7 +380,7 @@ def keep(results: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Put results into results.json, in the place of earlier ones of the same scenarios, and all of them into the page."""
     kept = {r["scenario"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
     kept |= {r["scenario"]: r | {"machine": about} for r in results}
-    ordered = [kept[n] for n in (*SCENARIOS, "memory", "help") if n in kept]
+    ordered = [kept[n] for n in (*SCENARIOS, "refusals", "memory", "help") if n in kept]
     RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
     before, _, rest = PAGE.read_text().partition(BEGIN)
     machines = dict.fromkeys("; ".join(f"{k} {v}" for k, v in r["machine"].items()) for r in ordered)

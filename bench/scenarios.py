@@ -25,7 +25,7 @@ class Scenario:
 
     Attributes:
         input: what `orders.make` makes; `rows` of it by default.
-        floor: a psql script, or the mode of the hand-written Python load, or `sqlite3`.
+        floor: a psql script, or the mode of the hand-written Python load, `sqlite3`, or `headgate`.
         floor_name: what the floor is, for the table.
         target: the ratio to the floor's time that is asked for.
         settings: of the definition, beside source, fields, key and destination.
@@ -43,6 +43,11 @@ class Scenario:
     fields: dict[str, Any] = field(default_factory=lambda: dict(FIELDS))
     preload: bool = False
     exits: tuple[int, ...] = (0,)
+
+    @property
+    def itself(self) -> bool:
+        """Whether the floor is Headgate without its journal."""
+        return self.floor == "headgate"
 
     @property
     def sqlite(self) -> bool:
@@ -64,6 +69,7 @@ INSERT = {"operation": "insert"}
 SCENARIOS = {
     "S1": Scenario("CSV into a new table", "orders", 2_000_000, floors.copy, r"psql `\copy` into the table with its key", 0.8, INSERT),
     "S2": Scenario("upsert, half of them there", "upsert", 500_000, floors.upsert, "staging + `ON CONFLICT`", 1.3, {"operation": "upsert"}, preload=True),
+    "journal": Scenario("the same upsert: what the journal costs", "upsert", 500_000, "headgate", "Headgate, `journal: false`", 1.15, {"operation": "upsert"}, preload=True),
     "S3": Scenario("delete by key", "delete", 200_000, floors.delete, "staging + `DELETE USING`", 1.3, {"operation": "delete"}, {"id": {"type": "bigint"}}, preload=True),
     "S4": Scenario("XLSX into a new table", "xlsx", 100_000, "xlsx", "calamine + COPY in Python", 1.2, INSERT),
     "S5": Scenario("JSON lines into a new table", "jsonl", 1_000_000, "jsonl", "json + COPY in Python", 0.6, INSERT),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-_ROWS = 65_536
+_ROWS = 16_384
 _BYTES = 16 << 20
 
 
@@ -26,20 +27,34 @@ def stream(
     Raises:
         psycopg.Error: the query failed.
     """
+    with ThreadPoolExecutor(1, "headgate-stream") as parser:
+        parsing: Future[pa.RecordBatch] | None = None
+        for piece in _pieces(connection, select):
+            # The server goes on sending while what it has sent is parsed.
+            parsing, parsed = parser.submit(_parsed, piece, schema), parsing
+            if parsed is not None:
+                yield parsed.result()
+        if parsing is not None:
+            yield parsing.result()
+
+
+def _pieces(connection: psycopg.Connection[tuple[object, ...]], select: str) -> Iterator[list[bytes]]:
+    """Rows as they are sent, some at a time."""
     rows: list[bytes] = []
     size = 0
     with connection.cursor().copy(f"copy ({select}) to stdout (format csv)".encode()) as copy:
         for row in copy:
-            rows.append(bytes(row))
+            rows.append(row)
             size += len(row)
             if len(rows) >= _ROWS or size >= _BYTES:
-                yield _parsed(b"".join(rows), schema)
+                yield rows
                 rows, size = [], 0
     if rows:
-        yield _parsed(b"".join(rows), schema)
+        yield rows
 
 
-def _parsed(data: bytes, schema: pa.Schema) -> pa.RecordBatch:
+def _parsed(rows: list[bytes], schema: pa.Schema) -> pa.RecordBatch:
+    data = b"".join(rows)
     names = [str(i) for i in range(len(schema))]
     types = [_read_as(t) for t in schema.types]
     table = csv.read_csv(
