@@ -28,7 +28,7 @@ GUARANTEES: tuple[tuple[str, Cell, str], ...] = (
     ("the same run again changes nothing", lambda _: "yes", "test_the_same_run_again_changes_nothing"),
     ("a refused record is told from its neighbours, who get through", _if("row_rejects"), "test_a_missing_value_is_refused_alone"),
     ("a table that a run makes is there after its commit only", _if("create_table"), "test_a_table_the_run_makes_is_there_after_commit_only"),
-    ("types that come back exactly as written", _exact, "test_every_value_comes_back"),
+    ("types that come back exactly as written", _exact, "test_values_come_back_as_written"),
     ("the checkpoint is committed with the data", _if("checkpoints"), "test_every_batch_has_its_checkpoint"),
     ("who was given up for dead cannot commit", _if("checkpoints"), "test_who_was_overtaken_cannot_commit"),
     ("undo puts back what every operation did", _if("undo"), "test_every_operation_is_taken_back"),
@@ -59,7 +59,8 @@ What Headgate promises, whatever happens in between:
   a crash between the destination's commit and the ledger's account such a run is then taken for failed though its data is in; imports
   that commit batch by batch and would add records twice (append, insert) are refused.
 - **Entries made by lookups** (`missing: create`) are part of the run's transaction, and stay when the run is undone.
-- **Records appended without a key** are found again by all of their values: of several equal ones, any.
+- **Records appended without a key** are found again by all of their values: of several equal ones, any. MariaDB cannot do that in a table without
+  a primary key.
 - **Of a table that other programs write to**, undo compares what the run wrote. A trigger that writes something else into the same columns
   makes a record look edited: it is left, and `--force` takes it back.
 - **Two ledgers** know nothing of each other: two people who import into one table from ledgers of their own are two programs at one

@@ -38,9 +38,11 @@ def stream(
             yield parsing.result()
 
 
-def _pieces(connection: psycopg.Connection[tuple[object, ...]], select: str) -> Iterator[list[bytes]]:
+def _pieces(
+    connection: psycopg.Connection[tuple[object, ...]], select: str
+) -> Iterator[list[bytes | bytearray | memoryview]]:
     """Rows as they are sent, some at a time."""
-    rows: list[bytes] = []
+    rows: list[bytes | bytearray | memoryview] = []
     size = 0
     with connection.cursor().copy(f"copy ({select}) to stdout (format csv)".encode()) as copy:
         for row in copy:
@@ -53,7 +55,7 @@ def _pieces(connection: psycopg.Connection[tuple[object, ...]], select: str) -> 
         yield rows
 
 
-def _parsed(rows: list[bytes], schema: pa.Schema) -> pa.RecordBatch:
+def _parsed(rows: list[bytes | bytearray | memoryview], schema: pa.Schema) -> pa.RecordBatch:
     data = b"".join(rows)
     names = [str(i) for i in range(len(schema))]
     types = [_read_as(t) for t in schema.types]
