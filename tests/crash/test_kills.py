@@ -89,3 +89,13 @@ def test_a_kill_that_loses_something_is_noticed(tmp_path: Path, zygote: Zygote) 
         execute("delete from item where id = 1")
     crasher._compare("tampered")
     assert "rows lost" in crasher.tally.wrong[0]
+
+
+def test_a_run_that_begins_anew_instead_of_going_on_is_noticed(tmp_path: Path, zygote: Zygote) -> None:
+    crasher = Crasher(Case("sqlite", "upsert", "batch"), tmp_path, "", zygote)
+    crasher.kill(at="commit.after")
+    assert crasher.left_open
+    assert crasher.tally.wrong == []
+    zygote.run(tmp_path, "run", "items", "--quiet")
+    crasher._compare("run once more")
+    assert "under its number" in crasher.tally.wrong[0]
