@@ -113,6 +113,7 @@ class Delivery:
         point("stage.before")
         self._writer.write(batch)
         if self._journal is not None and self._write.spooled:
+            self._ledger.check_held(self._run)
             self._journal.add(batch)
         point("stage.after")
 
@@ -125,6 +126,7 @@ class Delivery:
         return applied
 
     def _journaled(self, journal: Journal) -> Matched:
+        self._ledger.check_held(self._run)
         writer, images = self._writer, None
         if not self._write.spooled:
             for batch in writer.before():
@@ -179,7 +181,8 @@ class Delivery:
     def abort(self) -> None:
         """Forget what was not committed, the journal's part of it too."""
         self._writer.abort()
-        if self._journal is not None and not self._in_doubt:
+        # Who has taken the run over writes its journal in the same place.
+        if self._journal is not None and not self._in_doubt and self._ledger.holds(self._run):
             self._journal.abandon(self._committed)
 
 

@@ -197,6 +197,7 @@ class Runner:
         self._account.check("The run")
 
     def _record(self, rejects: Iterable[Reject]) -> None:
+        self._ledger.check_held(self._run)
         self._ledger.record_rejects(self._run.id, rejects)
 
     def _mapped(self) -> Iterator[Mapped]:
@@ -216,6 +217,10 @@ class Runner:
                     continue
                 if step.mapped is None or not step.due:
                     continue
+                if (
+                    self._prepared.write.batched
+                ):  # what follows goes under the run's number, which who takes it over keeps
+                    self._ledger.check_held(self._run)
                 self._count(step.batch, step.mapped)
                 invalid.add(step.mapped.rejects)
                 if step.mapped.accepted.num_rows:

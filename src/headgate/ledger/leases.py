@@ -8,10 +8,12 @@ higher fence than all before it, and a destination lets only the highest commit.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from headgate.model.errors import Busy, UsageError
+from headgate.model.errors import Busy, Fenced, UsageError
+from headgate.model.run import Run
 
 from . import statements
 from .process import Process
@@ -71,3 +73,16 @@ def take(session: Session, name: str) -> int:
             )
         session.query(statements.ABANDON, [why, heartbeat, number])
     return int(fence)
+
+
+def held(run: Run, rows: Sequence[Row]) -> bool:
+    """Whether a run is the one at its import, by its row of `statements.LEASE`."""
+    return not run.lease or (bool(rows) and int(rows[0][0]) == run.fence)
+
+
+def taken_over(run: Run) -> Fenced:
+    """What to raise for a run whose import another one has taken over."""
+    return Fenced(
+        f"another process has taken {run.import_name} over; nothing of this one is kept that was not committed before",
+        hint=f"See: headgate show {run.id}.",
+    )

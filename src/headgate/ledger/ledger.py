@@ -216,13 +216,29 @@ class Ledger(RunFiles):
             NotBalanced: the outcomes do not add up to the records read, or the rejects stored are not those counted;
                 the run stays open.
             UsageError: there is no such run.
+            Fenced: its import was taken over.
             HeadgateError: it was closed before.
         """
         with self._writing(run.id) as session:
             # The lease first, as whoever takes it over does, so that the two do not wait for each other.
             session.query(statements.LOCK_LEASE, [run.lease])
+            if not leases.held(run, session.query(statements.LEASE, [run.lease])):
+                raise leases.taken_over(run)
             self._require_open(session, run.id)
             self._close(session, run)
+
+    def check_held(self, run: Run) -> None:
+        """Refuse to go on with a run whose import was taken over: it may have the same number as who took over.
+
+        Raises:
+            Fenced: it was.
+        """
+        if not self.holds(run):
+            raise leases.taken_over(run)
+
+    def holds(self, run: Run) -> bool:
+        """Whether a run still is the one at its import."""
+        return leases.held(run, self._query(statements.LEASE, [run.lease]))
 
     def _close(self, session: Session, run: Run) -> None:
         run.finished = run.finished or datetime.now(UTC)
