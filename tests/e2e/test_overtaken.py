@@ -71,6 +71,18 @@ def test_what_was_given_up_for_dead_cannot_commit_when_it_wakes_up(
     assert shop.read("item") == []
 
 
+def test_a_patience_that_is_no_number_is_told_and_nothing_is_begun(
+    shop: Shop, define: Define, headgate: Headgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.table("item", COLUMNS)
+    define(shop, DATA)
+    monkeypatch.setenv("HEADGATE_LEASE", "soon")
+    said = headgate("run", "items")
+    assert (said.code, "HEADGATE_LEASE is 'soon'" in said.err) == (2, True)
+    monkeypatch.delenv("HEADGATE_LEASE")
+    assert headgate("runs", "--json").json == []
+
+
 def test_a_dead_run_is_closed_as_what_it_committed_by_whoever_looks(
     shop: Shop, define: Define, headgate: Headgate, start: Start
 ) -> None:

@@ -235,10 +235,10 @@ def alive(ledger: Ledger, run: Run) -> Iterator[None]:
     if not run.lease:
         yield
         return
-    over = threading.Event()
+    over, every = threading.Event(), patience() / 4
 
     def beat() -> None:
-        while not over.wait(patience() / 4):
+        while not over.wait(every):
             try:
                 ledger.heartbeat(run)
             except HeadgateError:  # the next one may get through; if none does, the fence decides

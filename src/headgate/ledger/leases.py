@@ -58,7 +58,9 @@ def take(session: Session, name: str) -> int:
 
     Raises:
         Busy: a run that is alive holds it.
+        UsageError: HEADGATE_LEASE is no number of seconds.
     """
+    seconds = patience()  # a setting that cannot be read is told before anything is entered
     session.query(statements.ADD_LEASE, [name])
     session.query(statements.RAISE_FENCE, [name])
     ((fence, holder),) = session.query(statements.LEASE, [name])
@@ -69,7 +71,7 @@ def take(session: Session, name: str) -> int:
         if not why:
             raise Busy(
                 f"run {number} is at this import already (process {pid} on {Process(host, pid, born).machine})",
-                hint=f"Wait until it is done: headgate show {number}. If it is dead, it is given up after {patience():g} s without a sign.",
+                hint=f"Wait until it is done: headgate show {number}. If it is dead, it is given up after {seconds:g} s without a sign.",
             )
         session.query(statements.ABANDON, [why, heartbeat, number])
     return int(fence)
