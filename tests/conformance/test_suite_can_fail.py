@@ -17,9 +17,9 @@ from headgate.model.write import WriteSpec
 from headgate.testing.destination import DestinationConformance
 from headgate.testing.place import Place, make_by_create, read_by_mirror
 from headgate.testing.runs import Row
-from support import wrong_destinations, wrong_undoing
+from support import wrong_destinations, wrong_lookups, wrong_undoing
 
-WRONG = wrong_destinations.WRONG + wrong_undoing.WRONG
+WRONG = wrong_destinations.WRONG + wrong_lookups.WRONG + wrong_undoing.WRONG
 SUITE = {n for n in dir(DestinationConformance) if n.startswith("test_")}
 
 

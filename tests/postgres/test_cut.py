@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +26,8 @@ class Proxy:
         deliver: whether the server still gets it (and the client never hears the answer).
     """
 
-    def __init__(self, server: str, folder: Path) -> None:
+    def __init__(self, server: str, folder: Path, database: str) -> None:
+        self.url = f"postgresql://postgres@/{database}?host={folder}"
         self.server, self.cut_at, self.deliver, self.seen = server, 0, False, 0
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
@@ -74,19 +76,16 @@ class Proxy:
 
 @pytest.fixture
 def proxy(pg_db: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="hg-") as folder:  # a short path: sockets allow no long ones
         host = parse_qs(urlsplit(pg_db).query)["host"][0]
-        proxy = Proxy(f"{host}/.s.PGSQL.5432", Path(folder))
-        proxy.url = f"postgresql://postgres@/{urlsplit(pg_db).path[1:]}?host={folder}"  # type: ignore[attr-defined]
+        proxy = Proxy(f"{host}/.s.PGSQL.5432", Path(folder), urlsplit(pg_db).path[1:])
         yield proxy
         proxy.close()
 
 
 @pytest.mark.parametrize("deliver", [True, False], ids=["after", "before"])
 def test_a_commit_without_an_answer_is_found_out(
-    deliver: bool, pg_db: str, proxy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+    deliver: bool, pg_db: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEADGATE_HOME", str(tmp_path / "state"))

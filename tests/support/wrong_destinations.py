@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -15,7 +14,6 @@ from headgate.connectors.memory.tables import Row, Table
 from headgate.connectors.memory.writer import Change, MemoryWriter
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Outcome
-from headgate.model.reading import Parents, Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.write import DELETE, Matched, Operation, Refusal, WriteSpec
 
@@ -415,92 +413,6 @@ class MakesAnyTable(Wrong):
     def _find(self) -> TableSchema:
         self._spec = replace(self._spec, create=self._spec.table not in self._tables)
         return super()._find()
-
-
-class LosesParents(Wrong):
-    fails = ("test_parents_are_added_with_the_records", "test_parents_belong_to_the_first_batch")
-
-    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
-        added = super().add_parents(parents, rows)
-        self._parents.clear()
-        return added
-
-
-class KeepsParents(Wrong):
-    fails = ("test_parents_are_forgotten_by_abort", "test_parents_are_added_with_the_records")
-
-    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
-        added = super().add_parents(parents, rows)
-        for name, there in self._parents.items():
-            self._tables[name] = Table(self._tables[name].schema, there)
-        return added
-
-
-class RefusesAllParentsTogether(Wrong):
-    fails = ("test_a_parent_that_is_refused_leaves_the_others",)
-
-    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
-        before = dict(self._parents)
-        added = super().add_parents(parents, rows)
-        if any(added["refused"].to_pylist()):
-            self._parents = before
-            return pa.table({"taken": pa.nulls(len(rows), pa.string()), "refused": pa.array(["no"] * len(rows))})
-        return added
-
-
-class ReadsOtherwise(MemoryDestination):
-    fails = ("test_values_are_looked_up_in_their_text_form",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        for batch in super().read(reading):
-            padded = [None if v is None else f"{v} " for v in batch.column(batch.num_columns - 1).to_pylist()]
-            yield batch.set_column(batch.num_columns - 1, reading.columns[-1], pa.array(padded, pa.string()))
-
-
-class ReadsInItsOwnOrder(MemoryDestination):
-    fails = ("test_columns_are_read_in_the_order_asked_for",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        for batch in super().read(replace(reading, columns=tuple(sorted(reading.columns)))):
-            yield batch.rename_columns(list(reading.columns))
-
-
-class ReadsEverything(MemoryDestination):
-    fails = ("test_only_entries_with_these_values_are_read",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        return super().read(replace(reading, values={}))
-
-
-class ReadsOnePage(MemoryDestination):
-    fails = ("test_many_entries_are_read_in_pages",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        yield next(super().read(reading))
-
-
-class ReadsNothingWhereNothingIs(MemoryDestination):
-    fails = ("test_what_is_not_there_cannot_be_looked_up",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        with suppress(DestinationError):
-            yield from super().read(reading)
-
-
-class KeepsTheTableToItself(MemoryDestination):
-    fails = ("test_reading_may_stop_early_and_leaves_the_table_free",)
-
-    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
-        table = self._tables.pop(reading.table)
-        yield from (batches := list(MemoryDestination.read(_only(reading.table, table), reading)))
-        assert batches
-        self._tables[reading.table] = table
-
-
-def _only(name: str, table: Table) -> MemoryDestination:
-    made = MemoryDestination.__new__(MemoryDestination)
-    made._tables = {name: table}
-    return made
 
 
 class ProposesNothing(MemoryDestination):

@@ -38,9 +38,9 @@ def child(order: dict[str, object]) -> None:
     os.dup2(out, 1)
     os.dup2(out, 2)
     os.chdir(str(order["cwd"]))
-    os.environ.update(order["env"])  # type: ignore[call-overload]
-    fast.BATCH_ROWS = tolerant.BATCH_ROWS = order["batch"]  # type: ignore[assignment]
-    code = run([str(a) for a in order["argv"]])  # type: ignore[attr-defined]
+    os.environ.update(order["env"])
+    fast.BATCH_ROWS = tolerant.BATCH_ROWS = order["batch"]
+    code = run([str(a) for a in order["argv"]])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

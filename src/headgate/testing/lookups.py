@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from headgate.model.errors import DestinationError
+from headgate.model.outcome import Outcome
 from headgate.model.reading import REFUSED, TAKEN, Parents, Reading
 from headgate.model.text import text_form
 from headgate.model.write import Operation
@@ -150,7 +151,7 @@ class LookupTests:
         for b in batches(append, [item(4), item(1), item(5)]):  # the second of them is refused, and parents stay
             writer.write(b)
         writer.match()
-        assert writer.apply().account.outcomes["rejected"] == 1  # type: ignore[index]
+        assert writer.apply().account.outcomes[Outcome.REJECTED] == 1
         writer.commit()
         writer.abort()
         assert looked_up(place.destination, "id", "name")[3:] == [("7", "rugs"), ("8", None)]
