@@ -25,6 +25,8 @@ from headgate.spi.reversal import Written
 
 from .written import write_json, write_of
 
+# Compressing needs room for what it compresses: a batch goes in pieces.
+_ROWS = 4_096
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -56,7 +58,7 @@ class Journal:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._sink = pa.OSFile(str(self._path("arrow")), "wb")
                 self._writer = pa.ipc.new_stream(self._sink, batch.schema, options=_OPTIONS)
-            self._writer.write_batch(batch)
+            self._writer.write_table(pa.Table.from_batches([batch]), max_chunksize=_ROWS)
         except OSError as e:
             raise self._failed(e) from e
 
