@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -28,6 +28,9 @@ from headgate.model.reading import Parents, Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Images, Matched, Operation, Ticket, WriteSpec
+
+HARD_VALUES: Final = {"nan": "NaN", "infinity": "infinite numbers", "nul": "NUL in a text"}
+"""Values that a destination may be unable to hold: name in `Capabilities.refuses`, and in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ class Capabilities:
         row_rejects: a record the destination refuses is told from its neighbours.
         create_table: it can make the table.
         exact_types: kinds of `FieldType` that come back exactly as written.
-        max_identifier: longest column name in bytes; None when unlimited.
+        max_identifier: longest name of a column or table in bytes; None when unlimited. A longer one is an error.
+        max_columns: most columns of a table whose runs can be planned and undone; None when unlimited. Runs of wider ones
+            have no undo.
+        folds_case: columns whose names differ only in case cannot be in one table; making such a table is an error.
+        refuses: names of `HARD_VALUES` that its columns cannot hold. A record with one is rejected (DE05); what is not
+            named here comes back as it was written, in the types that `exact_types` names.
         checkpoints: it keeps a checkpoint, committed with the data, and a fence (`claim`).
         undo: `Writer.before` and `Writer.after` give what undo needs, and planned batches may be kept, forced or without key.
         lookups: it can be looked up in: it is `Readable`, and its writers are `AddsParents`.
@@ -53,6 +61,9 @@ class Capabilities:
     create_table: bool
     exact_types: frozenset[str]
     max_identifier: int | None = None
+    max_columns: int | None = None
+    folds_case: bool = False
+    refuses: frozenset[str] = frozenset()
     checkpoints: bool = False
     undo: bool = False
     lookups: bool = False

@@ -14,6 +14,7 @@ from .parameters import with_parameters
 from .session import Refused, Session, swallowed
 from .staged import Staged
 from .statements import DECIDED, EXTRA, GONE, STAGE, StageColumn, Statements, changes_schema
+from .unheld import Unheld, Why
 
 __all__ = [
     "DECIDED",
@@ -33,6 +34,8 @@ __all__ = [
     "Staged",
     "Statements",
     "Target",
+    "Unheld",
+    "Why",
     "changes_schema",
     "swallowed",
     "with_parameters",
