@@ -124,6 +124,16 @@ def test_mirror_deletes_nothing_where_a_record_was_refused(shop: Shop) -> None:
     assert (matched.account.mirror_deleted, shop.rows("select * from item")) == (0, [(1, "a")])
 
 
+def test_a_number_that_is_none_is_refused_unless_the_column_keeps_it_as_text(shop: Shop) -> None:
+    shop.sql("create table item (id integer primary key, a double, b any, c text)")
+    spec = shop.spec("item", "id bigint, a double, b double, c double")
+    nan, inf = float("nan"), float("inf")
+    matched = shop.run(spec, [(1, nan, 1.0, 1.0), (2, 1.0, nan, 1.0), (3, inf, -inf, nan)])
+    reason = "SQLite has no NaN: it would be no value at all"
+    assert [(r.number, r.field, r.reason) for r in matched.refusals] == [(0, "a", reason), (1, "b", reason)]
+    assert shop.rows("select * from item") == [(3, inf, -inf, "nan")]
+
+
 # What equals what
 
 

@@ -16,6 +16,7 @@ from .stage import WORK
 from .tables import Found, quoted
 from .types import affinity, decode, encode
 
+_INFINITE: Final = "9e999"  # a number too large for SQLite is infinite
 _TIMES: Final = ("date", "time", "timestamp", "timestamptz")
 
 
@@ -149,8 +150,9 @@ class SqliteDialect(SqliteSpelling):
 
     def image(self, expr: str, column: Column) -> str:  # noqa: ARG002 - any column may hold any kind of value
         """The kind of value in one letter, and the value: SQLite keeps kinds apart whatever a column's type."""
+        real = f"case {expr} when {_INFINITE} then 'Inf' when -{_INFINITE} then '-Inf' else quote({expr}) end"
         return (
-            f"case typeof({expr}) when 'integer' then 'i' || {expr} when 'real' then 'r' || quote({expr}) "
+            f"case typeof({expr}) when 'integer' then 'i' || {expr} when 'real' then 'r' || {real} "
             f"when 'text' then 't' || {expr} when 'blob' then 'x' || hex({expr}) end"
         )
 
@@ -173,8 +175,9 @@ class SqliteDialect(SqliteSpelling):
 def _of_image(expr: str) -> str:
     """The value of an image. A text is cut as a blob, since as text it would end at the first NUL."""
     rest = f"substr({expr}, 2)"
+    real = f"case {rest} when 'Inf' then {_INFINITE} when '-Inf' then -{_INFINITE} else cast({rest} as real) end"
     return (
-        f"case substr({expr}, 1, 1) when 'i' then cast({rest} as integer) when 'r' then cast({rest} as real) "
+        f"case substr({expr}, 1, 1) when 'i' then cast({rest} as integer) when 'r' then {real} "
         f"when 't' then cast(substr(cast({expr} as blob), 2) as text) when 'x' then {BLOB}({rest}) end"
     )
 

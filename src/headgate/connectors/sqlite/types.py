@@ -137,9 +137,11 @@ def _encode_time(values: pa.Array, kind: str) -> pa.Array:
 def can_damage(type: FieldType, target: str) -> bool:
     """Whether a column of affinity `target` may turn an encoded value into another one.
 
-    Text that looks like a number becomes one in a numeric column (`00501` becomes 501), and a decimal of more than 15
-    digits a rounded one.
+    Text that looks like a number becomes one in a numeric column (`00501` becomes 501), a decimal of more than 15
+    digits a rounded one, and NaN becomes NULL wherever it is not kept as text.
     """
+    if type.kind == "double":
+        return target != "TEXT"
     if target in ("TEXT", "BLOB"):
         return False
     long = type.kind == "decimal" and (type.precision or MAX_PRECISION) > EXACT_DIGITS
@@ -147,13 +149,22 @@ def can_damage(type: FieldType, target: str) -> bool:
 
 
 def unstorable(values: pa.Array, type: FieldType) -> pa.Array:
-    """Which encoded values a numeric column would damage, as a mask without nulls; only where it `can_damage` any."""
-    if type.kind == "decimal":
+    """Which encoded values a column would damage, as a mask without nulls; only where it `can_damage` any."""
+    if type.kind == "double":
+        damaged = pc.is_nan(values)
+    elif type.kind == "decimal":
         digits = pc.utf8_length(pc.replace_substring_regex(values, r"^-?[0.]*|\.|\.?0*$", ""))
         damaged = pc.greater(digits, EXACT_DIGITS)
     else:
         damaged = pc.and_not(pc.match_substring_regex(values, _NUMBER), pc.match_substring_regex(values, _PLAIN_NUMBER))
     return damaged.fill_null(False)
+
+
+def damage(value: object, declared: str) -> str:
+    """What would become of an `unstorable` value in a column declared so."""
+    if isinstance(value, float):
+        return "SQLite has no NaN: it would be no value at all"
+    return f"a column declared {declared} would turn {value} into another number"
 
 
 def decode(values: Sequence[object], type: FieldType) -> pa.Array:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.reading import Parents
-from headgate.model.write import NUMBER, Images, Matched, Operation, Refusal, Ticket, WriteSpec
-from headgate.sql import STAGE, Checkpoints, Refused, Staged, Statements, Target, changes_schema
+from headgate.model.types import FieldType
+from headgate.model.write import NUMBER, OLD, Images, Matched, Operation, Ticket, WriteSpec
+from headgate.sql import STAGE, Checkpoints, Refused, Staged, Statements, Target, Unheld, Why, changes_schema
 from headgate.sql.statements import StageColumn
 
 from .connect import STOPPED, connect, failure, in_memory
@@ -25,7 +25,7 @@ from .order import Rising
 from .session import SqliteSession
 from .stage import WORK, Likeness, Stage
 from .tables import Found, create_statement, quoted
-from .types import can_damage, decode, encode, unstorable
+from .types import affinity, can_damage, damage, decode, encode, unstorable
 
 _PAGE = 65_536
 _NEW = "_hg_new"
@@ -81,7 +81,7 @@ class SqliteWriter:
         self._columns = statements.stage_columns()
         self._stage = Stage(statements.create_stage(), self._likeness())
         self._rising = Rising()
-        self._refused: list[Refusal] = []
+        self._unheld = Unheld(self._spec, self._damaged)
         self._marked = 0
 
     def _likeness(self) -> Likeness | None:
@@ -102,7 +102,7 @@ class SqliteWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Keep records aside."""
         self._check_open()
-        batch = self._without_unstorable(batch)
+        batch = self._unheld.without(batch)
         if not batch.num_rows:
             return
         encoded = {c.name: self._encoded(batch, c) for c in self._columns}
@@ -115,19 +115,14 @@ class SqliteWriter:
     def _encoded(self, batch: pa.RecordBatch, column: StageColumn) -> pa.Array:
         return encode(batch.column(column.source), column.type, self._dialect.affinity_of(column.name))
 
-    def _without_unstorable(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Take out the records of which a column would damage a value."""
-        for c in self._columns:
-            if not can_damage(c.type, self._dialect.affinity_of(c.name)) or c.source not in self._target.columns:
-                continue
-            damaged = unstorable(self._encoded(batch, c), c.type)
-            hit = batch.filter(damaged)
-            for n, value in zip(hit.column(NUMBER).to_pylist(), hit.column(c.source).to_pylist(), strict=True):
-                declared = self._place.found.declared[c.source]
-                reason = f"a column declared {declared} would turn {value} into another number"
-                self._refused.append(Refusal(n, Outcome.REJECTED, "DE05", reason, c.source))
-            batch = batch.filter(pc.invert(damaged))
-        return batch
+    def _damaged(self, source: str, values: pa.Array, of: FieldType) -> tuple[pa.Array, Why] | None:
+        """Which values their column would damage. Old values of a plan are what a column made of them."""
+        name = source.removeprefix(OLD) if source not in self._target.columns else source
+        target = affinity(self._place.found.declared[name])
+        if not can_damage(of, target) or (name != source and of.kind != "double"):
+            return None
+        damaged = unstorable(encode(values, of, target), of)
+        return damaged, lambda value: damage(value, self._place.found.declared[name])
 
     def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
         """Add records to another table; this begins the transaction, and keeps other programs from writing."""
@@ -144,7 +139,7 @@ class SqliteWriter:
         self._check_open()
         self._connect()
         self._staged = Staged(self._dialect, self._session, self._spec, self._target)
-        self._deletions = deletions and not self._refused
+        self._deletions = deletions and not self._unheld.refusals
         if self._needs_index():
             self._session.run(self._dialect.index_stage())
         self._plain = self._is_plain()
@@ -153,8 +148,8 @@ class SqliteWriter:
         matched = Matched(Account())
         matched.account.read = self._stage.rows
         matched.account.add(Outcome.CREATED, self._stage.rows)
-        self._matched = self._with_refused(matched)
-        return self._matched
+        self._matched = matched
+        return self._unheld.counted(matched)
 
     def _open(self) -> sqlite3.Connection:
         """Connect, unless that is done."""
@@ -205,13 +200,7 @@ class SqliteWriter:
         self._plain = False
         for sql in self._stage.resettle():
             self._session.run(sql)
-        return self._with_refused(self._staged.match(self._stage.rows - self._marked, deletions=self._deletions))
-
-    def _with_refused(self, matched: Matched) -> Matched:
-        matched.account.read += len(self._refused)
-        matched.account.add(Outcome.REJECTED, len(self._refused))
-        matched.refusals += self._refused
-        return matched
+        return self._unheld.counted(self._staged.match(self._stage.rows - self._marked, deletions=self._deletions))
 
     def changes(self) -> Iterator[pa.RecordBatch]:
         """What was decided, field by field."""
@@ -265,8 +254,8 @@ class SqliteWriter:
             except Refused:
                 self._decide()
             else:
-                return self._matched
-        return self._staged.apply()
+                return self._unheld.counted(self._matched)
+        return self._unheld.counted(self._staged.apply())
 
     def _add_all(self) -> str:
         """Adding in the order of the key is several times as quick as in any other, sorting included."""
