@@ -134,6 +134,14 @@ def test_a_number_that_is_none_is_refused_unless_the_column_keeps_it_as_text(sho
     assert shop.rows("select * from item") == [(3, inf, -inf, "nan")]
 
 
+def test_a_mirror_of_many_records_into_a_new_table_creates_them_and_can_be_shown(shop: Shop) -> None:
+    spec = shop.spec("item", "id bigint, name text", "mirror", create=True)
+    records = [(n, str(n)) for n in range(20_001)]
+    assert len(shop.changes(spec, records)) == 20_001
+    assert shop.run(spec, records).account.outcomes == {"created": 20_001}
+    assert shop.run(shop.spec("item", "id bigint, name text", "mirror"), records[1:]).account.mirror_deleted == 1
+
+
 # What equals what
 
 

@@ -140,8 +140,8 @@ class SqliteWriter:
         self._connect()
         self._staged = Staged(self._dialect, self._session, self._spec, self._target)
         self._deletions = deletions and not self._unheld.refusals
-        if self._needs_index():
-            self._session.run(self._dialect.index_stage())
+        if self._stage.likeness is None:
+            self._index()
         self._plain = self._is_plain()
         if not self._plain:
             return self._decide()
@@ -181,6 +181,11 @@ class SqliteWriter:
         if not begun:
             self._begin()
 
+    def _index(self) -> None:
+        """Index the key in the stage where that pays."""
+        if self._needs_index():
+            self._session.run(self._dialect.index_stage())
+
     def _needs_index(self) -> bool:
         if not self._spec.key or self._spec.planned:
             return False
@@ -198,8 +203,10 @@ class SqliteWriter:
 
     def _decide(self) -> Matched:
         self._plain = False
-        for sql in self._stage.resettle():
-            self._session.run(sql)
+        if moved := self._stage.resettle():
+            for sql in moved:
+                self._session.run(sql)
+            self._index()
         return self._unheld.counted(self._staged.match(self._stage.rows - self._marked, deletions=self._deletions))
 
     def changes(self) -> Iterator[pa.RecordBatch]:
