@@ -31,6 +31,20 @@ def test_a_refused_record_is_told_from_its_neighbours(db: Database, columns: str
     assert db.sql("select id from t where id < 99 order by id") == [(1,), (3,)]
 
 
+@pytest.mark.parametrize("local", (True, False))
+@pytest.mark.parametrize("number", (float("nan"), float("inf"), float("-inf")))
+def test_a_number_that_is_none_is_refused_and_does_not_become_zero(db: Database, number: float, local: bool) -> None:
+    db.sql("create table t (id int primary key, v double)")
+    db.sql("insert into t values (1, 5), (9, 9)")
+    mirror = spec("t", "mirror", "id", id="integer", v="double")
+    matched = db.write(mirror, (1, number), (2, number), (3, 2.5), local_infile=local)
+    assert matched.account.outcomes == {"created": 1, "rejected": 2}
+    assert [(r.number, r.code, r.field, r.reason) for r in matched.refusals] == [
+        (n, "DE05", "v", f"MySQL has no number {number}") for n in (0, 1)
+    ]
+    assert db.sql("select * from t order by id") == [(1, 5.0), (3, 2.5), (9, 9.0)]
+
+
 def test_a_signal_of_a_trigger_is_its_words(db: Database) -> None:
     db.sql("create table t (id int primary key, v text)")
     db.sql(

@@ -17,6 +17,9 @@ from .types import field_type
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 _NAME: Final = re.compile(r"(?:(?:`((?:[^`]|``)+)`|([^`.]+))\.)?(?:`((?:[^`]|``)+)`|([^`.]+))")
+BEYOND: Final = "\uffff"
+"""The last character that names may have."""
+
 _OWN: Final = "_headgate%"
 
 
@@ -64,6 +67,8 @@ def split(name: str) -> tuple[str | None, str]:
 def find(rows: Rows, name: str) -> Relation | None:
     """Look a table up."""
     schema, table = split(name)
+    if max(name) > BEYOND:
+        return None
     of = literal(schema) if schema else "database()"
     found = rows(
         "select table_schema, table_name, table_type, coalesce(engine, '') from information_schema.tables "

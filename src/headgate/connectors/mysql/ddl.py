@@ -7,7 +7,7 @@ from typing import Final
 from headgate.model.errors import DestinationError
 from headgate.model.table import Column, TableSchema
 
-from .catalog import split
+from .catalog import BEYOND, split
 from .connection import identifier, literal
 from .types import MARK, mark, native
 
@@ -71,7 +71,7 @@ def _check(name: str) -> None:
             f"the name {name!r} is too long for MySQL ({len(name)} characters, at most {MAX_IDENTIFIER})",
             hint="Give the field a shorter name.",
         )
-    if name.endswith(" ") or any(ord(c) > 0xFFFF for c in name):
+    if name.endswith(" ") or max(name, default="") > BEYOND:
         raise DestinationError(
             f"{name!r} is no name for MySQL: names have no blank at their end and no characters beyond U+FFFF",
             hint="Give the field another name.",

@@ -10,7 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from headgate.model.types import KINDS, FieldType
+from headgate.sql import Why
 
 MARK: Final = "headgate: "
 _NAMES: Final = {
@@ -28,6 +32,16 @@ _KINDS: Final = {
 _WIDER: Final = {"smallint": "integer", "mediumint": "integer", "int": "bigint"}
 _LONGEST_VARCHAR: Final = 16_383  # characters of four bytes in a row of 65,535
 _SHAPE: Final = re.compile(r"(\w+)(?:\((\d+)(?:,(\d+))?\))?.*", re.DOTALL)
+
+
+def no_number(source: str, values: pa.Array, of: FieldType) -> tuple[pa.Array, Why] | None:  # noqa: ARG001
+    """Which values of a field are NaN or infinite: no column holds them, and LOAD DATA LOCAL would make 0 of them."""
+    if of.kind != "double":
+        return None
+    mask = pc.invert(pc.is_finite(values)).fill_null(False)
+    if not pc.any(mask).as_py():
+        return None
+    return mask, lambda value: f"MySQL has no number {value}"
 
 
 def native(of: FieldType) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from headgate.model.errors import DestinationError, HeadgateError
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import NUMBER, Images, Matched, Operation, WriteSpec
-from headgate.sql import DECIDED, EXTRA, GONE, STAGE, Checkpoints, Staged, Target, changes_schema
+from headgate.sql import DECIDED, EXTRA, GONE, STAGE, Checkpoints, Staged, Target, Unheld, changes_schema
 
 from . import decode
 from .catalog import Relation, check_writable, find, is_referred_to, missing, split
@@ -18,6 +18,7 @@ from .connection import Access, MysqlSession, identifier
 from .ddl import create_table
 from .dialect import MysqlDialect, MysqlSpelling
 from .load import Loader
+from .types import no_number
 
 
 class MysqlWriter:
@@ -64,6 +65,7 @@ class MysqlWriter:
         self._staged.create_stage()
         columns = self._staged.statements.stage_columns()
         self._loader = Loader(self._session, dialect.temp(STAGE), columns, local=self._access.local_infile)
+        self._unheld = Unheld(spec, no_number)
         self._read = 0
 
     def _fresh(self) -> tuple[Target, MysqlDialect]:
@@ -108,6 +110,7 @@ class MysqlWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Stage a batch."""
         self._current()
+        batch = self._unheld.without(batch)
         self._read += batch.num_rows - batch.column(NUMBER).null_count
         self._loader.send(batch)
 
@@ -115,10 +118,10 @@ class MysqlWriter:
         """Decide; see `headgate.spi.destination.Writer.match`."""
         staged = self._current()
         self._check_pairs(staged)
-        matched = staged.match(self._read, deletions=deletions)
+        matched = staged.match(self._read, deletions=deletions and not self._unheld.refusals)
         if self._spec.operation is Operation.MIRROR and not self._spec.planned and not self._target.unique:
             self._check_gone()
-        return matched
+        return self._unheld.counted(matched)
 
     def _check_gone(self) -> None:
         """Without a primary key, records with one key cannot be listed each by itself."""
@@ -171,7 +174,7 @@ class MysqlWriter:
             self._session.run(f"drop temporary table {name}")
             self._session.run(create_table(self._wanted, mariadb=self._session.mariadb))
             self._made, self._create = True, False
-        return staged.apply()
+        return self._unheld.counted(staged.apply())
 
     def drop(self) -> bool:
         """Remove the table with the commit if nothing needs it; see `headgate.spi.destination.Writer.drop`."""
