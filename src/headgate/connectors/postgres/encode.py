@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from headgate.model.errors import DestinationError
 from headgate.model.types import INTEGERS, FieldType
+from headgate.sql import Why
 
 _UUID = pa.binary(16)
 
@@ -34,6 +35,17 @@ class Sent:
 def encoding(of: FieldType) -> pa.DataType:
     """The Arrow type whose encoding the staged type of a field has."""
     return _UUID if of.kind == "uuid" else of.arrow
+
+
+def nul(source: str, values: pa.Array, of: FieldType) -> tuple[pa.Array, Why] | None:  # noqa: ARG001
+    """Which texts have a NUL in them: no type of PostgreSQL holds it, and a COPY fails as a whole for one."""
+    if not pa.types.is_string(values.type):
+        return None
+    data = values.buffers()[2]
+    if data is None or data.to_pybytes().find(0) < 0:  # a hundredth of the time that looking at every value takes
+        return None
+    mask = pc.match_substring(values, "\0").fill_null(False)
+    return mask, lambda _: "PostgreSQL has no NUL in a text"
 
 
 def direct(field: FieldType, column: FieldType) -> pa.DataType | None:

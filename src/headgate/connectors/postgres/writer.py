@@ -10,7 +10,7 @@ from headgate.model.errors import DestinationError
 from headgate.model.reading import Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import Images, Matched, Operation, WriteSpec
-from headgate.sql import Checkpoints, Target
+from headgate.sql import Checkpoints, Target, Unheld
 
 from .append import Appending
 from .catalog import NEEDS, Relation, check_writable, find, lock_mode, missing, split
@@ -18,6 +18,7 @@ from .connection import Access, PostgresSession, identifier
 from .ddl import create_table
 from .delete import Deleting
 from .dialect import PostgresDialect, PostgresSpelling
+from .encode import nul
 from .lookups import add_parents
 from .ways import ByStage, IntoFresh, Way
 
@@ -41,6 +42,7 @@ class PostgresWriter:
         self._what = access.name
         self._session = PostgresSession(access)
         self._way: Way | None = None
+        self._unheld = Unheld(spec, nul)
         try:
             self._session.begin()
             self._way = self._fresh() if spec.create else self._open()
@@ -102,7 +104,7 @@ class PostgresWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Send a batch."""
-        self._current().write(batch)
+        self._current().write(self._unheld.without(batch))
 
     def _current(self) -> Way:
         if self._way is None:  # nothing was written since the last commit
@@ -112,7 +114,8 @@ class PostgresWriter:
 
     def match(self, *, deletions: bool = True) -> Matched:
         """Decide; see `headgate.spi.destination.Writer.match`."""
-        return self._current().match(deletions=deletions)
+        matched = self._current().match(deletions=deletions and not self._unheld.refusals)
+        return self._unheld.counted(matched)
 
     def changes(self) -> Iterator[pa.RecordBatch]:
         """Show the decision; see `headgate.spi.destination.Writer.changes`."""
@@ -136,7 +139,7 @@ class PostgresWriter:
 
     def apply(self) -> Matched:
         """Carry the decision out; see `headgate.spi.destination.Writer.apply`."""
-        return self._current().apply()
+        return self._unheld.counted(self._current().apply())
 
     def commit(self, checkpoint: str = "") -> None:
         """Make it visible, all at once."""
@@ -146,6 +149,7 @@ class PostgresWriter:
         if self._way is not None:
             self._way.stop()
             self._way = None
+        self._unheld.forget()
         if not self._spec.batched:
             self._session.close()
 
