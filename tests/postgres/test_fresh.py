@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from dataclasses import replace
 
 import pytest
@@ -34,6 +36,28 @@ def test_of_records_with_one_key_the_rule_says_which_stays(db: Database, duplica
     assert account["invalid" if duplicates == "reject" else "skipped"] == 2
     assert {r.code for r in matched.refusals} == {"KY02" if duplicates == "reject" else "duplicate"}
     assert db.sql("select v from t where id = 10") == [(stays,)]
+    assert db.destination().inspect("t").key == ("id",)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("duplicates", ("last", "first", "reject"))
+def test_keys_that_are_too_long_are_refused_and_the_others_land(db: Database, duplicates: str) -> None:
+    by_text = spec("t", "upsert", "id", create=True, id="text", v="bigint")
+    chosen = random.Random(1)
+    long = ["".join(chosen.choices(string.ascii_letters, k=n)) for n in (5_000, 20_000)]
+    keys = ["a", long[0], "x" * 9_000, long[1], long[0], "b", "a"]  # what can be compressed is no longer too long
+    writer = db.writer(replace(by_text, duplicates=duplicates))
+    writer.write(batch(by_text, [(k, n) for n, k in enumerate(keys)], [10 * n for n in range(len(keys))]))
+    matched = writer.match()
+    changes = [(row["_n"], row["id"]) for b in writer.changes() for row in b.to_pylist()]
+    matched = writer.apply()
+    writer.commit()
+    matched.account.check("the run")
+    first = duplicates != "last"
+    assert {r.number for r in matched.refusals if r.code == "DE05"} == {10 if first else 40, 30}
+    assert {r.number for r in matched.refusals if r.code != "DE05"} == ({40, 60} if first else {0, 10})
+    kept = [0, 2, 5] if first else [2, 5, 6]
+    assert changes == [(10 * n, keys[n]) for n in kept]
+    assert db.sql("select id, v from t order by v") == [(keys[n], n) for n in kept]
     assert db.destination().inspect("t").key == ("id",)  # type: ignore[union-attr]
 
 

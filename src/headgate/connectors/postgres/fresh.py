@@ -10,6 +10,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,9 @@ import pyarrow.compute as pc
 from headgate.sql import Refused
 
 from .connection import PostgresSession, identifier
+
+_SURELY_TAKEN: Final = 2_000
+"""Bytes of a key that fit into an index without being compressed."""
 
 
 class Numbers:
@@ -56,7 +61,20 @@ class Numbers:
             yield from range(first, first + end - at)
 
 
-def add_key(session: PostgresSession, table: str, key: tuple[str, ...], duplicates: str) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Records that stood in the way of a key, by the position at which they were sent, increasing.
+
+    Attributes:
+        repeated: another record with their key stays.
+        refused: their key is too long for an index; in the server's words.
+    """
+
+    repeated: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def add_key(session: PostgresSession, table: str, key: tuple[str, ...], duplicates: str) -> Removed:
     """Make `key` the primary key, removing records that stand in its way.
 
     Args:
@@ -64,9 +82,6 @@ def add_key(session: PostgresSession, table: str, key: tuple[str, ...], duplicat
         table: its name for statements.
         key: the columns.
         duplicates: which of several records with one key stays (`WriteSpec.duplicates`).
-
-    Returns:
-        Positions of the records removed, increasing.
 
     Raises:
         DestinationError: the key cannot be made.
@@ -76,18 +91,46 @@ def add_key(session: PostgresSession, table: str, key: tuple[str, ...], duplicat
     try:
         session.attempt(statement)
     except Refused:
+        session.run("create temporary table _hg_losers (at tid, why text) on commit drop")
         order = "desc" if duplicates == "last" else "asc"
         repeated = f"select {columns} from {table} group by {columns} having count(*) > 1"
         session.run(
-            "create temporary table _hg_losers on commit drop as select at from (select ctid as at, row_number() over "
+            "insert into pg_temp._hg_losers select at from (select ctid as at, row_number() over "
             f"(partition by {columns} order by ctid {order}) as r from {table} where ({columns}) in ({repeated})) x where r > 1"
         )
+        _find_too_long(session, table, key, columns)
         session.run("set local max_parallel_workers_per_gather = 0")
         found = session.rows(
-            f"select p - 1 from (select ctid as at, row_number() over () as p from {table}) x "
-            "where at in (select at from pg_temp._hg_losers) order by 1"
+            f"select p - 1, l.why from (select ctid as at, row_number() over () as p from {table}) x "
+            "join pg_temp._hg_losers l on l.at = x.at order by 1"
         )
         session.run(f"delete from {table} t using pg_temp._hg_losers s where t.ctid = s.at")
+        refused = {int(p): str(why) for p, why in found if why is not None}
+        if refused:
+            _forget_deleted(session, table)
         session.run(statement)
-        return [int(p) for (p,) in found]
-    return []
+        return Removed([int(p) for p, why in found if why is None], refused)
+    return Removed()
+
+
+def _find_too_long(session: PostgresSession, table: str, key: tuple[str, ...], columns: str) -> None:
+    """Add the records that no index takes. How long a key may be depends on how well it can be compressed, so it is tried."""
+    long = " + ".join(f"octet_length({identifier(k)}::text)" for k in key) + f" > {_SURELY_TAKEN}"
+    if not session.rows(f"select 1 from {table} where {long} limit 1"):
+        return
+    session.run(f"create temporary table _hg_probe on commit drop as select {columns} from {table} limit 0")
+    session.run(f"alter table pg_temp._hg_probe add primary key ({columns})")
+    session.run(
+        "do $hg$ declare r record; begin "
+        f"for r in select ctid as at from {table} where {long} and ctid not in (select at from pg_temp._hg_losers) loop "
+        f"begin insert into pg_temp._hg_probe select {columns} from {table} where ctid = r.at; "
+        "exception when program_limit_exceeded then insert into pg_temp._hg_losers values (r.at, sqlerrm); "
+        "end; end loop; end $hg$"
+    )
+
+
+def _forget_deleted(session: PostgresSession, table: str) -> None:
+    """Fill the table anew: an index is also made of rows that this very transaction has deleted."""
+    session.run(f"create temporary table _hg_kept on commit drop as select * from {table} order by ctid")
+    session.run(f"truncate {table}")
+    session.run(f"insert into {table} select * from pg_temp._hg_kept order by ctid")

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import LISTED_SKIPS, NUMBER, Images, Matched, WriteSpec
+from headgate.model.write import LISTED_SKIPS, NUMBER, Images, Matched, Refusal, WriteSpec
 from headgate.sql import DUPLICATE, REPEATED, STAGE, Staged, Target, changes_schema
 
 from .changes import stream
 from .connection import PostgresSession, identifier
 from .dialect import PostgresDialect
 from .encode import Sent, direct, encoding
-from .fresh import Numbers, add_key
+from .fresh import Numbers, Removed, add_key
 from .load import CopyIn
 
 
@@ -193,16 +193,25 @@ class IntoFresh(Straight, _Loading):
         self._finish()
         account = self._matched.account
         account.read = self._numbers.count
-        if self._spec.key:
-            self._lost = add_key(self._session, self._target.name, self._spec.key, self._spec.duplicates)
+        removed = (
+            add_key(self._session, self._target.name, self._spec.key, self._spec.duplicates)
+            if self._spec.key
+            else Removed()
+        )
+        self._lost = sorted([*removed.repeated, *removed.refused])
         account.add(Outcome.CREATED, account.read - len(self._lost))
-        numbers = (self._numbers[p] for p in self._lost)
+        account.add(Outcome.REJECTED, len(removed.refused))
+        numbers = (self._numbers[p] for p in removed.repeated)
         if self._spec.duplicates == "reject":
-            account.add(Outcome.INVALID, len(self._lost))
+            account.add(Outcome.INVALID, len(removed.repeated))
             self._matched.refusals = [REPEATED.refusal(n, self._spec.key) for n in numbers]
         else:
-            account.add(Outcome.SKIPPED, len(self._lost), reason=DUPLICATE.skip)
+            account.add(Outcome.SKIPPED, len(removed.repeated), reason=DUPLICATE.skip)
             self._matched.refusals = [DUPLICATE.skipped(n, self._spec.key) for n in islice(numbers, LISTED_SKIPS)]
+        self._matched.refusals += [
+            Refusal(self._numbers[p], Outcome.REJECTED, "DE05", why, self._spec.key[0])
+            for p, why in removed.refused.items()
+        ]
         return self._matched
 
     def changes(self) -> Iterator[pa.RecordBatch]:
