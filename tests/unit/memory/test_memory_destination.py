@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from headgate.connectors.memory import MemoryDestination
@@ -54,14 +55,24 @@ def test_a_column_that_is_not_there_is_an_error_before_anything_is_written(name:
 
 
 def test_text_that_is_too_long_is_refused(name: str) -> None:
-    import pyarrow as pa
-
     make(at(name))
     long = (FIELDS[0], WriteField("name", FieldType("text")))
     writer = at(name).open(WriteSpec("item", long, ("id",), Operation.INSERT))
     writer.write(pa.RecordBatch.from_pylist([{"_n": 0, "id": 1, "name": "abc"}, {"_n": 1, "id": 2, "name": "abcd"}]))
     writer.match()
     assert [(r.number, r.code, r.field) for r in writer.apply().refusals] == [(1, "DE05", "name")]
+
+
+def test_a_number_that_is_none_is_equal_to_itself(name: str) -> None:
+    fields = (FIELDS[0], WriteField("price", FieldType("double")))
+    outcomes = []
+    for create in (True, False):
+        writer = at(name).open(WriteSpec("item", fields, ("id",), Operation.UPSERT, create=create))
+        writer.write(pa.RecordBatch.from_pylist([{"_n": 0, "id": 1, "price": float("nan")}]))
+        outcomes.append(writer.match().account.outcomes)
+        writer.apply()
+        writer.commit()
+    assert outcomes == [{"created": 1}, {"unchanged": 1}]
 
 
 def test_a_cancelled_writer_says_so(name: str) -> None:

@@ -279,7 +279,7 @@ class MemoryWriter:
         for f in self._spec.fields:
             stays = f.when == "created" or bool(record.get(KEEP + f.name))
             values[f.name] = old[f.name] if stays else record[f.name]
-            differs |= f.when != "updated" and values[f.name] != old[f.name]
+            differs |= f.when != "updated" and not _same(values[f.name], old[f.name])
         if differs:
             self._changes.append(Change(Outcome.UPDATED, record[NUMBER], values, row))
         else:
@@ -293,7 +293,7 @@ class MemoryWriter:
         if not self._spec.key and action is Outcome.DELETED:
             taken = {c.row for c in self._changes}
             found = [row for row in reversed(self._rows) if row not in taken]
-        same = [row for row in found if all(self._rows[row][n] == record[OLD + n] for n in watched)]
+        same = [row for row in found if all(_same(self._rows[row][n], record[OLD + n]) for n in watched)]
         if self._spec.forced:
             same = found
         if number is None:
@@ -424,6 +424,11 @@ class MemoryWriter:
             raise Cancelled("the run was cancelled")
         if self._finished:
             raise DestinationError("the writer has ended", hint="Open a new one.")
+
+
+def _same(a: object, b: object) -> bool:
+    """Whether two values are equal; NaN is equal to itself."""
+    return a == b or (a != a and b != b)
 
 
 def _parts(changes: list[Change]) -> Iterator[list[Change]]:
