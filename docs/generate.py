@@ -380,6 +380,7 @@ EXAMPLE_URLS = {
 def connectors() -> str:
     """Every destination with its capabilities."""
     from headgate.spi import registry
+    from headgate.spi.destination import HARD_VALUES
 
     out = [
         "# Connectors\n\nA connection's URL says which connector it uses. What each can do is declared by the connector and checked before anything is read.\n"
@@ -395,6 +396,15 @@ def connectors() -> str:
             ["makes tables", yes(c.create_table)],
             ["types that come back exactly as written", ", ".join(code(k) for k in KINDS if k in c.exact_types)],
             ["longest column name", f"{c.max_identifier} bytes" if c.max_identifier else "no limit"],
+            [
+                "columns of a table that can be planned and undone",
+                f"{c.max_columns:,}" if c.max_columns else "no limit",
+            ],
+            ["column names that differ only in case", "are one name" if c.folds_case else "are different"],
+            [
+                "refuses records with",
+                ", ".join(w for n, w in HARD_VALUES.items() if n in c.refuses) or "nothing of this kind",
+            ],
         ]
         out.append(
             f"\n## {name}\n\n{(inspect.getdoc(factory) or '').split(chr(10) * 2)[0]}\n\n" + table(["", ""], rows)

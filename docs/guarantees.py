@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headgate.model.types import KINDS
-from headgate.spi.destination import Capabilities
+from headgate.spi.destination import HARD_VALUES, Capabilities
 
 Cell = Callable[[Capabilities], str]
 
@@ -19,6 +19,10 @@ def _exact(c: Capabilities) -> str:
     return f"all but {', '.join(lossy)}" if lossy else "all"
 
 
+def _refused(c: Capabilities) -> str:
+    return "yes" + (f": {', '.join(w for n, w in HARD_VALUES.items() if n in c.refuses)}" if c.refuses else "")
+
+
 # What is promised, what it is for a destination, the test of the conformance suite that proves it.
 GUARANTEES: tuple[tuple[str, Cell, str], ...] = (
     ("nothing is visible to others before the commit", _if("transactional"), "test_nothing_is_visible_to_others_before_commit"),
@@ -29,6 +33,7 @@ GUARANTEES: tuple[tuple[str, Cell, str], ...] = (
     ("a refused record is told from its neighbours, who get through", _if("row_rejects"), "test_a_missing_value_is_refused_alone"),
     ("a table that a run makes is there after its commit only", _if("create_table"), "test_a_table_the_run_makes_is_there_after_commit_only"),
     ("types that come back exactly as written", _exact, "test_values_come_back_as_written"),
+    ("what its columns cannot hold is refused, and never changed", _refused, "test_numbers_that_are_none_come_back_or_are_refused"),
     ("the checkpoint is committed with the data", _if("checkpoints"), "test_every_batch_has_its_checkpoint"),
     ("who was given up for dead cannot commit", _if("checkpoints"), "test_who_was_overtaken_cannot_commit"),
     ("undo puts back what every operation did", _if("undo"), "test_every_operation_is_taken_back"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pymysql
 import pytest
 
 from headgate.connectors.mysql import MysqlDestination
+from headgate.connectors.mysql.catalog import split
 from headgate.connectors.mysql.connection import Access, identifier
 from headgate.model.write import WriteField
 from headgate.spi.destination import Destination
@@ -19,15 +20,25 @@ from headgate.testing.runs import Row
 
 class TestMysql(DestinationConformance):
     @pytest.fixture
-    def connect(self, maria_db: str) -> Connect:
+    def connect(self, maria_db: str) -> Iterator[Connect]:
         self.params = Access.read({"url": maria_db}).params
-        return lambda: MysqlDestination({"url": maria_db}, Path())
+        self._set_zone("-05:30")
+        yield lambda: MysqlDestination({"url": maria_db}, Path())
+        self._set_zone("SYSTEM")
+
+    def _set_zone(self, zone: str) -> None:
+        """Of sessions to come, so that a moment which goes through local time anywhere is another one."""
+        with pymysql.connect(**self.params) as connection, connection.cursor() as cursor:
+            cursor.execute(f"set global time_zone = '{zone}'")
+
+    def table_name(self, name: str) -> str:
+        return identifier(name) if "`" in name or "." in name else name
 
     def read(self, destination: Destination, table: str, fields: Sequence[WriteField]) -> list[Row]:
         """With the driver alone: it waits for nobody, and says what is there whatever the connector thinks."""
         columns = ", ".join(identifier(f.name) for f in fields)
         with pymysql.connect(**self.params, charset="utf8mb4") as connection, connection.cursor() as cursor:
-            cursor.execute(f"select {columns} from {identifier(table)}")
+            cursor.execute(f"select {columns} from {identifier(split(table)[1])}")
             rows = cursor.fetchall()
         return [{f.name: _value(f.type.kind, v) for f, v in zip(fields, row, strict=True)} for row in rows]
 

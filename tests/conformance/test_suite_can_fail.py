@@ -15,11 +15,12 @@ from headgate.connectors.memory.writer import MemoryWriter
 from headgate.model.errors import HeadgateError
 from headgate.model.write import WriteSpec
 from headgate.testing.destination import DestinationConformance
+from headgate.testing.hostile import HostileNameTests, HostileValueTests
 from headgate.testing.place import Place, make_by_create, read_by_mirror
 from headgate.testing.runs import Row
-from support import wrong_destinations, wrong_lookups, wrong_undoing
+from support import wrong_destinations, wrong_lookups, wrong_undoing, wrong_values
 
-WRONG = wrong_destinations.WRONG + wrong_lookups.WRONG + wrong_undoing.WRONG
+WRONG = wrong_destinations.WRONG + wrong_lookups.WRONG + wrong_undoing.WRONG + wrong_values.WRONG
 SUITE = {n for n in dir(DestinationConformance) if n.startswith("test_")}
 
 
@@ -73,3 +74,8 @@ def test_every_test_of_the_suite_can_fail() -> None:
 
 def test_the_intact_reference_passes_each_test_called_this_way() -> None:
     assert [n for n in sorted({n for w in WRONG for n in w.fails}) if not _passes(MemoryWriter, n)] == []
+
+
+def test_a_destination_passes_that_refuses_all_it_can_state() -> None:
+    hostile = [n for of in (HostileValueTests, HostileNameTests) for n in dir(of) if n.startswith("test_")]
+    assert [n for n in hostile if not _passes(wrong_values.Picky, n)] == []

@@ -111,6 +111,18 @@ def test_batches_that_touch_one_record_twice_are_taken_back_to_before_the_first(
     assert shop.read("item") == sorted(THERE)
 
 
+def test_a_table_too_wide_for_undo_is_said_to_be(shop: Shop, define: Define, headgate: Headgate) -> None:
+    """A run of it would be journaled, and could not be taken back in one transaction."""
+    names = [f"c{i}" for i in range(700)]
+    shop.table("item", f"id integer primary key, {', '.join(f'{n} integer' for n in names)}", [])
+    define(shop, "id\n1\n", fields={"id": "id"})
+    plan = headgate("plan", "items", "--json").json
+    assert "a run of it cannot be undone: it keeps no journal" in plan["warnings"]
+    run = headgate("run", "--plan", plan["id"], "--json").json
+    assert run["account"]["created"] == 1
+    assert headgate("undo", run["id"]).code == 2
+
+
 def test_what_cannot_be_undone_is_said(shop: Shop, define: Define, headgate: Headgate, folder: Path) -> None:
     shop.table("item", COLUMNS, THERE)
     define(shop, DATA, journal=False)

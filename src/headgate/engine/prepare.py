@@ -130,7 +130,7 @@ def prepare(
         program = opened.enter_context(
             closing(compile_program(spec, fields, types, first.schema, lookups, started, absent))
         )
-        undo = spec.journal and destination.capabilities.undo
+        undo = spec.journal and destination.capabilities.undo and _fits(destination, table, fields)
         write = replace(_write_spec(spec, program, fields, table), journal=undo)
         changes = [destination.propose(wanted(write, fields))] if table is None else []
         _check_table(write, table)
@@ -160,6 +160,12 @@ def _inspect(spec: ImportSpec, destination: Destination) -> TableSchema | None:
     if spec.operation in (Operation.UPDATE, Operation.DELETE):
         raise DefinitionError(f"{spec.operation} needs a table that is there; {name!r} is not")
     return None
+
+
+def _fits(destination: Destination, table: TableSchema | None, fields: dict[str, FieldSpec]) -> bool:
+    """Whether the table has no more columns than the destination can take back."""
+    most = destination.capabilities.max_columns
+    return most is None or len(table.columns if table is not None else fields) <= most
 
 
 def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partition]) -> dict[str, FieldType]:

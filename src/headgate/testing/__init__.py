@@ -17,4 +17,5 @@ pytest.register_assert_rewrite(
     "headgate.testing.transactions",
     "headgate.testing.planning",
     "headgate.testing.values",
+    "headgate.testing.hostile",
 )

@@ -22,6 +22,7 @@ from headgate.model.table import TableSchema
 from headgate.model.write import WriteField
 from headgate.spi.destination import Destination
 
+from .hostile import HostileNameTests, HostileValueTests
 from .lookups import LookupTests
 from .matching import MatchingTests
 from .mirroring import MirroringTests
@@ -40,6 +41,8 @@ class DestinationConformance(
     TransactionTests,
     RefusalTests,
     ValueTests,
+    HostileValueTests,
+    HostileNameTests,
     UndoTests,
     CheckpointTests,
     LookupTests,
@@ -50,7 +53,8 @@ class DestinationConformance(
     to the same place, which is empty when the test begins.
 
     Optional: `read` and `make_table`, for destinations that cannot do this through the interface alone (without mirror,
-    without create), and `count_elsewhere`, where a second writer would wait for the first.
+    without create), `count_elsewhere`, where a second writer would wait for the first, and `table_name`, where definitions
+    must quote the names of some tables.
     """
 
     @pytest.fixture
@@ -66,10 +70,14 @@ class DestinationConformance(
         """Override to make a table in another way."""
         make_by_create(destination, wanted)
 
+    def table_name(self, name: str) -> str:
+        """Override to say how a definition writes the name of a table."""
+        return name
+
     @pytest.fixture
     def place(self, request: pytest.FixtureRequest, connect: Connect) -> Iterator[Place]:
         """An empty place; the test is expected to fail where it is a gap of the destination."""
-        place = Place(connect, self.read, self.make_table)
+        place = Place(connect, self.read, self.make_table, self.table_name)
         name = getattr(request.node, "originalname", request.node.name)
         if gap := place.destination.capabilities.gaps.get(name):
             request.applymarker(pytest.mark.xfail(reason=gap, strict=True))

@@ -11,7 +11,7 @@ from headgate.model.table import Column, TableSchema
 from headgate.model.write import OLD, Operation, WriteField, WriteSpec
 from headgate.spi.destination import Destination, Writer
 
-from .runs import Ran, Row, batches, check_account, check_changes, check_effect, listed, run
+from .runs import Ran, Row, batches, check_account, check_changes, check_effect, exact_rows, listed, run
 
 Connect = Callable[[], Destination]
 ADDING = (Operation.INSERT, Operation.UPSERT, Operation.MIRROR, Operation.APPEND)
@@ -35,12 +35,15 @@ class Place:
     Attributes:
         connect: makes a new connection to this same place.
         reader: reads a table; given a connection of its own.
+        maker: makes a table.
+        name: a table's name as a definition writes it.
         destination: the connection the test works with.
     """
 
     connect: Connect
     reader: Callable[[Destination, str, Sequence[WriteField]], list[Row]]
     maker: Callable[[Destination, TableSchema], None]
+    name: Callable[[str], str] = str
     destination: Destination = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,7 +137,7 @@ class Place:
         check_account(matched, len(rows))
         check_changes(spec, matched, changes)
         writer.abort()
-        assert self.read(spec.table, spec.fields) == before
+        assert exact_rows(self.read(spec.table, spec.fields)) == exact_rows(before)
         return Ran(matched, changes, matched)
 
     def run_plan(self, spec: WriteSpec, plan: Ran) -> Ran:

@@ -54,6 +54,16 @@ def fields(**types: str | WriteField) -> tuple[WriteField, ...]:
     return tuple(t if isinstance(t, WriteField) else WriteField(n, FieldType.parse(t)) for n, t in types.items())
 
 
+def exact(value: Any) -> Any:
+    """A value in a form in which only the same is equal: NaN is NaN, and 0 is not -0."""
+    return repr(value) if isinstance(value, float) else value
+
+
+def exact_rows(rows: Iterable[Row]) -> list[Row]:
+    """Rows in which every value is `exact`."""
+    return [{n: exact(v) for n, v in row.items()} for row in rows]
+
+
 def batch_schema(spec: WriteSpec) -> pa.Schema:
     """Columns of the batches a writer with that spec is given."""
     columns: list[tuple[str, pa.DataType]] = [(NUMBER, pa.int64())]
@@ -165,7 +175,7 @@ def check_effect(spec: WriteSpec, ran: Ran, before: Sequence[Row], after: Sequen
 
 
 def _values(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row[n] for n in names)
+    return tuple(exact(row[n]) for n in names)
 
 
 def _counted(rows: Iterable[Row], names: Sequence[str]) -> Counter[tuple[Any, ...]]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .writer import PostgresWriter
 
 
+_MOST_COLUMNS = 532
+"""A table has at most 1,600 columns, and undo stages of each column a new and an old value and a flag."""
+
+
 class PostgresDestination:
     """A PostgreSQL database, version 14 to 18.
 
@@ -51,6 +55,8 @@ class PostgresDestination:
             create_table=True,
             exact_types=frozenset(KINDS) - {"json"},  # jsonb keeps the value, not its spelling
             max_identifier=MAX_IDENTIFIER,
+            max_columns=_MOST_COLUMNS,
+            refuses=frozenset({"nul"}),
             checkpoints=True,
             undo=True,
             lookups=True,

@@ -27,6 +27,9 @@ from .session import SqliteSession
 from .writer import Place, SqliteWriter
 
 _T = TypeVar("_T")
+_MOST_COLUMNS: Final = 660
+"""A table or a result has at most 2,000 columns, and undo stages of each column a new and an old value and a flag."""
+
 _OPTIONS: Final = ("url", "foreign_keys", "timeout")
 
 
@@ -53,7 +56,10 @@ class SqliteDestination:
         checkpoints=True,
         undo=True,
         lookups=True,
-        gaps={},
+        max_columns=_MOST_COLUMNS,
+        folds_case=True,
+        refuses=frozenset({"nan"}),
+        gaps={"test_zero_keeps_its_sign": "SQLite keeps the number -0.0 as 0.0"},
     )
 
     def __init__(self, options: Mapping[str, Any], base: Path) -> None:
