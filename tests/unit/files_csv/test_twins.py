@@ -15,6 +15,7 @@ from headgate.connectors.files.csv_scan import open_csv
 from headgate.connectors.files.csv_tolerant import TolerantReader
 from headgate.connectors.files.dialect import Dialect
 from headgate.connectors.files.lines import Splitter, places, stretches
+from headgate.model.errors import SourceError
 from headgate.model.record import Batch
 from headgate.model.spec import SourceSpec
 
@@ -61,6 +62,36 @@ def test_both_give_the_same_batches_of_well_formed_text(
         else:
             # Only these make it hand over: it vouches for nothing it cannot weigh.
             assert nulls or line_end == "\r\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["", "a title", 'pipes of 5"', '"over\nlines"', '"a","b",', '"', "a,b,c"]), max_size=2),
+    st.tuples(*[st.sampled_from(["b", '"b"', '"over\nlines"', '"a ""\n\n"', '"c', 'c"', ""])] * 3),
+    st.lists(st.tuples(*[st.sampled_from(["1", "2", '"3"'])] * 3), max_size=6),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_the_first_record_is_the_one_behind_the_header_whatever_stands_in_and_before_that(
+    before: list[str], header: tuple[str, str, str], rows: list[tuple[str, str, str]], line_end: str
+) -> None:
+    """Records are so alike that one weighs what another does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, "".join(line + line_end for line in [*before, ",".join(header), *map(",".join, rows)]))
+        for options in (
+            SourceSpec(path=str(path), header=len(before) + 1, delimiter=",", quote='"', encoding="utf-8"),
+            SourceSpec(path=str(path), skip=len(before), delimiter=",", quote='"', encoding="utf-8"),
+        ):
+            try:
+                scan = open_csv(Input("a.csv", path, options))
+            except SourceError:
+                continue
+            dialect, found = scan._found.dialect, scan._found
+            splitter = Splitter(dialect, len(scan.schema))
+            slow = list(TolerantReader(scan._utf8(), dialect, scan.schema, splitter).batches(found.start, 0))
+            assert [r for b in scan.batches() for r in b.records.to_pylist()] == [
+                r for b in slow for r in b.records.to_pylist()
+            ]
+            scan.close()
 
 
 @settings(max_examples=30, deadline=None)

@@ -87,7 +87,8 @@ class FastReader:
 
         Args:
             start: byte at which the first record begins.
-            skip: lines before it.
+            skip: rows before it, blank ones included. The parser counts those, and takes a line break in quotes for none;
+                where it does not understand them it begins elsewhere, which the first record shows.
             line_end: what ends each line.
         """
         import duckdb
@@ -134,6 +135,8 @@ class FastReader:
 
     def _weigh(self, file: BinaryIO, batch: pa.RecordBatch, line_end: bytes, size: int) -> int | None:
         """The byte behind the batch's last record; None if the batch is not exactly the file's bytes up to there."""
+        if not self._begins(file, batch):
+            return None
         quote, ends = self._dialect.quote.encode(), len(line_end)
         length = batch.num_rows * (ends + len(self._dialect.delimiter.encode()) * (batch.num_columns - 1))
         values = [_data(column) for column in batch.columns]
@@ -164,6 +167,22 @@ class FastReader:
             return end
         file.seek(end - ends)
         return end if file.read(ends) == line_end else None
+
+    def _begins(self, file: BinaryIO, batch: pa.RecordBatch) -> bool:
+        """Whether the batch's first record is what stands there: records of one length weigh the same."""
+        quote, delimiter = self._dialect.quote.encode(), self._dialect.delimiter.encode()
+        values = [(c[0].as_py() or "").encode() for c in batch.columns] if batch.num_rows else []
+        file.seek(self.at)
+        piece = file.read(sum(2 * len(v) + 2 + len(delimiter) for v in values))
+        at = 0
+        for i, value in enumerate(values):
+            text = delimiter * (i > 0)
+            quoted = quote and piece.startswith(text + quote, at)
+            text += quote + value.replace(quote, quote * 2) + quote if quoted else value
+            if not piece.startswith(text, at):
+                return False
+            at += len(text)
+        return True
 
     def _note_lines(self, batch: pa.RecordBatch) -> None:
         """Remember which records go over several lines, so that the lines of all of them are known."""

@@ -65,7 +65,7 @@ class CsvScan:
         start = found.start
         if FastReader.takes(path, found.dialect, len(self._schema)):
             fast = self._fast = FastReader(path, found.dialect, self._schema, options.nulls, options.max_record)
-            for records in fast.batches(start, found.start_line, found.line_end):
+            for records in fast.batches(start, found.start_row, found.line_end):
                 self._at = fast.at
                 yield Batch(records, range(ordinal, ordinal + records.num_rows))
                 ordinal += records.num_rows
