@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import xlsxwriter
 
 from headgate.connectors.files import FileSource
 from headgate.model.spec import SourceSpec
+from headgate.testing.hostile_sources import MakeOf
 from headgate.testing.source import Make, SourceConformance
 
 ROWS = [{"sku": f"{i:05}", "name": ("Lamp, small", "Tafel ø", 'say "no"')[i % 3], "qty": str(i)} for i in range(200)]
@@ -70,7 +72,46 @@ INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = 
 }
 
 
+def csv_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([names, *rows])
+    return SourceSpec(path=path.name, delimiter=",", quote='"', header=1, encoding="utf-8")
+
+
+def jsonl_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    path.write_text(
+        "".join(json.dumps(dict(zip(names, r, strict=True)), ensure_ascii=False) + "\n" for r in rows), encoding="utf-8"
+    )
+    return SourceSpec(path=path.name) if len(set(names)) == len(names) else None
+
+
+def parquet_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    columns = [pa.array([r[i] for r in rows], pa.string()) for i in range(len(names))]
+    pq.write_table(pa.Table.from_arrays(columns, names=list(names)), path)
+    return SourceSpec(path=path.name)
+
+
+def xlsx_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for i, row in enumerate([names, *rows]):
+            for j, cell in enumerate(row):
+                sheet.write_string(i, j, cell)
+    return SourceSpec(path=path.name, header=1)
+
+
+OF = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of, "xlsx": xlsx_of}
+
+
 class TestFiles(SourceConformance):
+    @pytest.fixture(params=OF)
+    def make_of(self, request: pytest.FixtureRequest, tmp_path: Path) -> MakeOf:
+        def made(names: Sequence[str], rows: Sequence[Sequence[str]]) -> FileSource | None:
+            spec = OF[request.param](tmp_path / f"given.{request.param}", names, rows)
+            return FileSource(spec, tmp_path) if spec is not None else None
+
+        return made
+
     @pytest.fixture(params=INPUTS)
     def make(self, request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         name, write, self.expected = INPUTS[request.param]

@@ -117,7 +117,102 @@ class HasNothingToRead(WrongSource):
         return []
 
 
-WRONG: list[Any] = [*Wrong.__subclasses__(), *WrongSource.__subclasses__()]
+class WrongInput(RecordsSource):
+    """A source that makes something else of the header or the records it is given."""
+
+    fails: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, names: Sequence[str], rows: Sequence[Sequence[str]]) -> RecordsSource:
+        columns = [pa.array([cls.text(row[i]) for row in cls.records(rows)], pa.string()) for i in range(len(names))]
+        named = cls.named(list(names))
+        return cls(pa.Table.from_arrays(columns[: len(named)], names=named))
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        """Names that are there keep what they name, others get one that is free."""
+        taken = {n for n in names if n.strip()}
+        made: list[str] = []
+        for i, name in enumerate(names):
+            wanted = name.strip() and name not in made
+            made.append(name if wanted else next(n for k in itertools.count(i) if (n := f"free_{k}") not in taken))
+            taken.add(made[-1])
+        return made
+
+    @classmethod
+    def text(cls, value: str) -> str:
+        return value
+
+    @classmethod
+    def records(cls, rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+        return rows
+
+
+class SimplifiesNames(WrongInput):
+    fails = ("test_names_are_given_as_they_are",)
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        return super().named([n.lower().replace(".", "_") for n in names])
+
+
+class RepeatsNames(WrongInput):
+    fails = ("test_names_that_repeat_are_told_apart_or_refused",)
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        return names
+
+
+class LeavesColumnsWithoutAName(WrongInput):
+    fails = ("test_columns_without_a_name_are_given_one_or_refused",)
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        return [n + " " * i if not n.strip() else n for i, n in enumerate(names)]
+
+
+class DropsColumnsWithoutAName(WrongInput):
+    fails = ("test_columns_without_a_name_are_given_one_or_refused",)
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        return [n for n in names if n.strip()]
+
+
+class TakesTheHeaderForARecord(WrongInput):
+    fails = ("test_an_input_without_records_has_none_or_is_refused",)
+
+    @classmethod
+    def of(cls, names: Sequence[str], rows: Sequence[Sequence[str]]) -> RecordsSource:
+        return super().of(names, rows or [names])
+
+
+class TakesTheFirstRecordForTheHeader(WrongInput):
+    fails = ("test_an_input_of_one_record_has_one", "test_names_are_given_as_they_are")
+
+    @classmethod
+    def records(cls, rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+        return rows[1:]
+
+
+class TrimsTexts(WrongInput):
+    fails = ("test_texts_are_given_as_written",)
+
+    @classmethod
+    def text(cls, value: str) -> str:
+        return value.strip(" ")
+
+
+class ReadsAThousandColumns(WrongInput):
+    fails = ("test_an_input_may_have_very_many_columns",)
+
+    @classmethod
+    def named(cls, names: list[str]) -> list[str]:
+        return super().named(names)[:1000]
+
+
+WRONG: list[Any] = [*Wrong.__subclasses__(), *WrongSource.__subclasses__(), *WrongInput.__subclasses__()]
 SUITE = {n for n in dir(SourceConformance) if n.startswith("test_")}
 
 
@@ -133,7 +228,8 @@ def passes(wrong: Any, name: str) -> bool:
     suite = SourceConformance()
     suite.expected = TABLE.to_pylist()
     source = make()
-    given = {"make": make, "make_missing": make, "source": source}
+    of = wrong.of if issubclass(wrong, WrongInput) else WrongInput.of
+    given = {"make": make, "make_missing": make, "source": source, "make_of": of}
     given["scans"] = [source.open(p) for p in source.partitions()]  # type: ignore[assignment]
     method = getattr(suite, name)
     names = method.__code__.co_varnames[1 : method.__code__.co_argcount]

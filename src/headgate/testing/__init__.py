@@ -18,4 +18,5 @@ pytest.register_assert_rewrite(
     "headgate.testing.planning",
     "headgate.testing.values",
     "headgate.testing.hostile",
+    "headgate.testing.hostile_sources",
 )

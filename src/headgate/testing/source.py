@@ -14,6 +14,8 @@ from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault
 from headgate.spi.source import BATCH_ROWS, Partition, Scan, Source
 
+from .hostile_sources import HostileInputTests
+
 Make = Callable[[], Source]
 
 
@@ -30,12 +32,12 @@ def _ordinals(scan: Scan) -> list[int]:
     return sorted([*ordinals, *(f.ordinal for f in faults)])
 
 
-class SourceConformance:
+class SourceConformance(HostileInputTests):
     """What every source must do; subclass it and say how to make one.
 
     Required: the fixture ``make``, a function that makes a new `Source` over the same input each time it is called.
-    Optional: the fixture ``make_missing``, the same over input that is not there; ``expected``, the records of all
-    partitions in order, as dicts.
+    Optional: the fixture ``make_missing``, the same over input that is not there; ``make_of``, a function that makes a source
+    of a given header and records; ``expected``, the records of all partitions in order, as dicts.
     """
 
     expected: list[dict[str, Any]] | None = None
