@@ -44,11 +44,13 @@ PLAIN_JSON = st.recursive(
     max_leaves=6,
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "text": st.text(LETTERS, max_size=12) | st.sampled_from(["", "0", "NULL", "\\N", "NaN", "00501", "1E5"]),
+    "text": st.text(LETTERS, max_size=12) | st.sampled_from(["", "0", "NULL", "\\N", "NaN", "00501", "1E5", "a\0"]),
     "smallint": st.integers(-(2**15), 2**15 - 1),
     "integer": st.integers(-(2**31), 2**31 - 1),
     "bigint": st.integers(-(2**63), 2**63 - 1),
-    "double": st.floats(),
+    "double": st.one_of(
+        st.floats(), st.sampled_from([float("nan"), float("nan"), float("inf"), -float("inf"), -0.0, 5e-324])
+    ),
     "boolean": st.booleans(),
     "date": st.dates(),
     "time": st.times(),
@@ -85,7 +87,7 @@ def records(draw: st.DrawFn) -> Records:
     names = draw(st.lists(NAMES, min_size=1, max_size=6, unique_by=str.casefold))
     made, values = [WriteField("id", FieldType("integer"))], {}
     for name in names:
-        kind = draw(st.sampled_from([*VALUES, "decimal", "decimal"]))
+        kind = draw(st.sampled_from([*VALUES, "decimal", "decimal", "double", "double", "text"]))
         of, values[name] = draw(decimals()) if kind == "decimal" else (FieldType(kind), VALUES[kind])
         made.append(WriteField(name, of))
     row = st.fixed_dictionaries({n: st.none() | v for n, v in values.items()})
