@@ -166,7 +166,8 @@ class _Builder:
         d = self.d
         if "value" in d.spec.model_fields_set:
             value = self.constants["value"]
-            out = FieldSql(value, self._written(value), "NULL", "NULL")
+            keep = ("TRUE" if value == "NULL" else "FALSE") if d.keeps else ""
+            out = FieldSql(value, self._written(value), "NULL", "NULL", keep=keep)
             if value == "NULL" and (d.key or d.spec.required):
                 out.flags = [("TRUE", "'KY01'" if d.key else "'RU01'")]
             return out
