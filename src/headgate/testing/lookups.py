@@ -18,7 +18,7 @@ from headgate.spi.destination import AddsParents, Destination, Readable, Writer
 
 from .matching import ITEM, THERE, item, spec
 from .place import Place
-from .runs import Row, batches, fields
+from .runs import Row, batches, exact_rows, fields
 from .values import VALUES, as_compared
 
 GROUP: Final = fields(id="integer", name="text")
@@ -155,6 +155,28 @@ class LookupTests:
         writer.commit()
         writer.abort()
         assert looked_up(place.destination, "id", "name")[3:] == [("7", "rugs"), ("8", None)]
+
+    @pytest.mark.parametrize(("kind", "name"), (("double", "nan"), ("double", "infinity"), ("text", "nul")))
+    def test_a_parent_with_a_value_that_cannot_be_held_is_refused(self, place: Place, kind: str, name: str) -> None:
+        self._stated(place)
+        place.needs(Operation.APPEND)
+        made = fields(id="integer", v=kind)
+        hard: Any = "a\0b" if name == "nul" else float(name)
+        rows = [{"id": 1, "v": None}, {"id": 2, "v": hard}, {"id": 3, "v": None}]
+        place.make("group", made)
+        place.make("item", ITEM)
+        writer = place.open(spec(Operation.APPEND, key=()))
+        assert isinstance(writer, AddsParents)
+        schema = pa.schema([(f.name, f.type.arrow) for f in made])
+        answer = writer.add_parents(Parents("group", made, "id"), pa.RecordBatch.from_pylist(rows, schema=schema))
+        refused = name in place.destination.capabilities.refuses
+        assert answer[TAKEN].to_pylist() == ["1", None if refused else "2", "3"]
+        assert [bool(why) for why in answer[REFUSED].to_pylist()] == [False, refused, False]
+        writer.match()
+        writer.apply()
+        writer.commit()
+        writer.abort()
+        assert exact_rows(place.read("group", made)) == exact_rows([r for r in rows if r["v"] is None or not refused])
 
     def test_parents_belong_to_the_first_batch(self, place: Place) -> None:
         place.needs(Operation.INSERT)

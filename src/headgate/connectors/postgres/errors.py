@@ -42,7 +42,11 @@ def words(e: psycopg.Error) -> str:
 
 def refusal(e: psycopg.Error) -> Refused | None:
     """The refusal of a record, if that is what the error is."""
+    import psycopg
+
     state = e.sqlstate or ""
+    if not state and isinstance(e, psycopg.DataError):  # a value that the driver could not even send: a text with NUL
+        return Refused("DE05", words(e))
     code = _REFUSALS.get(state) or {"22": "DE05", "23": "DE06", "P0": "DE06"}.get(state[:2])
     if state == "42501" and "row-level security" in str(e):
         code = "DE06"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headgate.model.errors import DestinationError
 from headgate.model.reading import REFUSED, TAKEN, Parents, Reading
@@ -19,7 +20,7 @@ from headgate.sql import Refused, swallowed, with_parameters
 from .connect import failure
 from .session import SqliteSession
 from .tables import Found, find, quoted
-from .types import affinity, decode, encode
+from .types import affinity, can_damage, damage, decode, encode, unstorable
 
 _PAGE: Final = 65_536
 
@@ -90,16 +91,27 @@ def add_parents(
         f"insert or abort into {quoted(found.name)} ({columns}) values ({marks}) returning {quoted(parents.take)}"
     )
     take = found.schema.column(parents.take)
-    encoded = [
-        encode(rows.column(f.name), f.type, affinity(found.declared[f.name])).to_pylist() for f in parents.fields
-    ]
+    encoded = [encode(rows.column(f.name), f.type, affinity(found.declared[f.name])) for f in parents.fields]
+    damaged = _damaged(parents, rows, encoded, found.declared)
     taken: list[str | None] = []
     refused: list[str | None] = []
-    for values in zip(*encoded, strict=True):
-        answer, why = _added(session, statement, values)
+    for n, values in enumerate(zip(*(e.to_pylist() for e in encoded), strict=True)):
+        answer, why = (None, damaged[n]) if n in damaged else _added(session, statement, values)
         taken.append(None if why else _texts((answer,), take.type if take else None)[0].as_py())
         refused.append(why)
     return pa.table({TAKEN: pa.array(taken, pa.string()), REFUSED: pa.array(refused, pa.string())})
+
+
+def _damaged(
+    parents: Parents, rows: pa.RecordBatch, encoded: Sequence[pa.Array], declared: Mapping[str, str]
+) -> dict[int, str]:
+    """What would become of values that their columns would damage, by the place of their record."""
+    found: dict[int, str] = {}
+    for f, values in zip(parents.fields, encoded, strict=True):
+        if can_damage(f.type, affinity(declared[f.name])):
+            for n in pc.indices_nonzero(unstorable(values, f.type)).to_pylist():
+                found.setdefault(n, damage(rows.column(f.name)[n].as_py(), declared[f.name]))
+    return found
 
 
 def _added(session: SqliteSession, statement: str, values: tuple[object, ...]) -> tuple[object, str | None]:
