@@ -15,8 +15,8 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import yaml
 
+from headgate.app.yaml_file import read_text
 from headgate.cli.main import run
 from headgate.model.spec import ImportSpec, ProjectSpec
 from support.markdown import Block, Command, blocks, directives, matches, name, pages, session
@@ -38,7 +38,7 @@ FRAGMENT = {
 
 @pytest.mark.parametrize("where", DEFINITIONS)
 def test_definition_is_valid(where: str) -> None:
-    data = yaml.safe_load(DEFINITIONS[where].text)
+    data = read_text(DEFINITIONS[where].text, where)
     if data.keys() <= ProjectSpec.model_fields.keys():
         ProjectSpec.model_validate(data)
     elif {"source", "destination"} <= data.keys():

@@ -109,3 +109,54 @@ def test_rows_refused_and_filtered_are_expected_too(shop: Shop, define: Define, 
     define(shop, data, filter="name <> 'gone'", expect={"rows": 5})
     run = headgate("run", "items", "--json")
     assert (run.code, counts(run.json)) == (3, {"created": 1, "updated": 2, "skipped": 1, "invalid": 1})
+
+
+def test_totals_of_fields_are_held_to_what_is_expected(shop: Shop, define: Define, headgate: Headgate) -> None:
+    shop.table("item", COLUMNS, THERE)
+    define(shop, DATA, expect={"fields": {"qty": {"sum": 18, "max": 10}, "id": {"distinct": 4}}})
+    stopped = headgate("run", "items")
+    assert stopped.code == 1
+    assert "the sum of qty is 17, and expect.fields.qty.sum is 18; nothing was kept" in stopped.err
+    assert shop.read("item") == THERE
+    plan = headgate("plan", "items", "--json").json
+    assert any("a run would stop here: the sum of qty is 17" in w for w in plan["warnings"])
+    assert headgate("run", "items", "--set", "expect.fields.qty.sum=17").code == 0
+    assert shop.read("item") != THERE
+
+
+def test_a_total_that_its_field_cannot_have_is_said_before_anything_is_read(
+    shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    shop.table("item", COLUMNS, THERE)
+    define(shop, DATA, expect={"fields": {"name": {"sum": 18}}})
+    checked = headgate("check", "items")
+    assert checked.code == 2
+    assert "'name' is text, which has no sum" in checked.err
+    assert "expect.fields.name.sum" in checked.err
+
+
+def test_a_run_unlike_the_last_ones_is_said_or_stopped(shop: Shop, define: Define, headgate: Headgate) -> None:
+    shop.table("item", COLUMNS)
+    usual = "id,name,qty\n" + "".join(f"{n},n,{n}\n" for n in range(20))
+    for _ in range(3):
+        define(shop, usual, anomaly={"read": "50%"})
+        assert headgate("run", "items", "--json").json["warnings"] == []
+    define(shop, DATA, anomaly={"read": "50%"})
+    words = "read is 4, and the median of the last 3 runs is 20 (anomaly.read: 50%)"
+    assert f"unusual: {words}" in headgate("plan", "items", "--json").json["warnings"]
+    there = shop.read("item")
+    stopped = headgate("run", "items", "--set", "anomaly.then=stop")
+    assert stopped.code == 1
+    assert f"this run is unusual: {words}; nothing was kept" in stopped.err
+    assert shop.read("item") == there
+    warned = headgate("run", "items", "--json")
+    assert warned.code == 0
+    assert f"unusual: {words}" in warned.json["warnings"]
+
+
+def test_with_commit_batch_an_unusual_run_is_said(shop: Shop, define: Define, headgate: Headgate) -> None:
+    shop.table("item", COLUMNS)
+    for data in (DATA, DATA, DATA, "id,name,qty\n9,n,1\n"):
+        define(shop, data, anomaly={"read": 1}, commit="batch")
+        done = headgate("run", "items", "--json")
+    assert done.json["warnings"] == ["unusual: read is 1, and the median of the last 3 runs is 4 (anomaly.read: 1)"]

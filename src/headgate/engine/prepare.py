@@ -19,6 +19,7 @@ from headgate.spi.destination import Destination
 from headgate.spi.source import Partition, Scan, Source
 
 from .lookups import Absent, Access, read_lookups
+from .totals import Totals
 
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
 
@@ -36,6 +37,7 @@ class Prepared:
         lookups: the entries of the lookups that fields use.
         absent: what is known of values that they have no entry for.
         found: how many entries each lookup has, for people.
+        totals: what is expected of fields.
     """
 
     spec: ImportSpec
@@ -52,6 +54,7 @@ class Prepared:
     absent: dict[str, pa.Table]
     found: dict[str, dict[str, int]]
     types: dict[str, FieldTypes]
+    totals: Totals
     programs: dict[tuple[pa.Schema, bool], Program] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -95,6 +98,7 @@ class Prepared:
     def close(self) -> None:
         """Release the programs and both sides."""
         self.forget_programs()
+        self.totals.close()
         self.first.close()
         self.source.close()
         self.destination.close()
@@ -134,10 +138,11 @@ def prepare(
         write = replace(_write_spec(spec, program, fields, table), journal=undo)
         changes = [destination.propose(wanted(write, fields))] if table is None else []
         _check_table(write, table)
+        totals = Totals(spec.expect.fields, write.fields)
         opened.pop_all()  # from here on `Prepared.close` closes them
     return Prepared(
         spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, absent,
-        program.entries(), types, programs={(first.schema, False): program},
+        program.entries(), types, totals, programs={(first.schema, False): program},
     )  # fmt: skip
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from headgate.ledger import Ledger
 from headgate.model.errors import SourceError, UsageError
+from headgate.model.guards import ExpectSpec, LimitSpec, RejectSpec
 from headgate.model.outcome import Outcome
 from headgate.model.record import Reject, State
 from headgate.model.run import Kind, Run, Status
-from headgate.model.spec import ExpectSpec, ImportSpec, LimitSpec, RejectSpec
+from headgate.model.spec import ImportSpec
 from headgate.model.write import Operation
 
 from .carried import Carried
@@ -41,7 +42,7 @@ def retry_spec(spec: ImportSpec) -> ImportSpec:
     not hold for the few records of a retry.
     """
     update: dict[str, object] = {
-        "commit": "run", "rejects": RejectSpec(limit=None), "limits": LimitSpec(deletes=None), "expect": ExpectSpec(),
+        "commit": "run", "rejects": RejectSpec(limit=None), "limits": LimitSpec(deletes=None), "expect": ExpectSpec(), "anomaly": None,
     }  # fmt: skip
     if spec.operation is Operation.MIRROR:
         update |= {"operation": Operation.UPSERT, "scope": {}, "delete": None}

@@ -23,10 +23,11 @@ from headgate.spi.destination import Destination, Writer
 from headgate.spi.source import Scan
 
 from .ahead import ahead
+from .anomaly import check_usual, earlier
 from .crash import point
 from .delivery import Delivery, alive, claim, done_status
 from .interrupts import breaking_off, uninterrupted
-from .limits import check_expected, check_rejects, check_writes, together
+from .limits import check_expected, check_rejects, check_writes, kept, together
 from .parents import made_in, make_entries, making
 from .prepare import Prepared
 from .refused import InvalidRecords, RecordedAtOnce, late
@@ -121,9 +122,10 @@ class Runner:
         self._settle(matched)
         stops = ""
         try:
-            check_expected(self._prepared.spec, self._account)
+            self._check_expected()
             check_writes(self._prepared.spec, self._account, matched.in_scope)
             self._check_rejects()
+            self._check_usual()
         except LimitExceeded as e:
             stops = e.message
             self._run.warnings.append(f"a run would stop here: {stops}")
@@ -140,6 +142,8 @@ class Runner:
                 self._finish(writer, delivery, done=False)
         if pending and not self._committed_before:
             self._finish(writer, delivery, done=not self._prepared.write.batched)
+        if self._prepared.write.batched:
+            self._check_usual()
 
     @property
     def _committed_before(self) -> bool:
@@ -147,11 +151,13 @@ class Runner:
 
     def _finish(self, writer: Writer, delivery: Delivery, *, done: bool) -> None:
         matched = self._match(writer)
-        check_expected(self._prepared.spec, self._account)
+        self._check_expected()
         check_writes(self._prepared.spec, together(self._account, matched), matched.in_scope)
         self._tell("writing")
         self._settle(delivery.apply())
         self._check_rejects()
+        if not self._prepared.write.batched:
+            self._check_usual()
         self._account.check("The run")
         self._tell_made()
         self._tell("committing")
@@ -169,6 +175,16 @@ class Runner:
 
     def _check_rejects(self) -> None:
         check_rejects(self._prepared.spec, self._account, finished=True)
+
+    def _check_expected(self) -> None:
+        check_expected(self._prepared.spec, self._account)
+        self._prepared.totals.check(self._account, kept(self._prepared.spec))
+
+    def _check_usual(self) -> None:
+        spec = self._prepared.spec
+        if spec.anomaly is not None:
+            before = earlier(self._ledger, self._run, spec.anomaly.runs)
+            self._run.warnings += check_usual(spec.anomaly, self._account, before, kept(spec))
 
     def _match(self, writer: Writer) -> Matched:
         self._tell("matching")
@@ -224,6 +240,7 @@ class Runner:
                 self._count(step.batch, step.mapped)
                 invalid.add(step.mapped.rejects)
                 if step.mapped.accepted.num_rows:
+                    self._prepared.totals.add(step.mapped.accepted)
                     yield step, step.mapped
                 self._tell("reading", step)
 

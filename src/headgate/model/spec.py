@@ -10,16 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec
+from .strict import Scalar, Strict
 from .types import FieldType
 from .write import Operation
-
-Scalar = str | int | float | bool | None
-
-
-class Strict(BaseModel):
-    """A mapping in which unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def _one_or_many(value: object) -> object:
@@ -226,73 +220,6 @@ class DestinationSpec(Strict):
     create: bool = Field(False, description="Make the table from the fields' types and the key if it is not there.")
 
 
-class RejectSpec(Strict):
-    """How many rejects are bearable."""
-
-    limit: int | str | None = Field(
-        None, description="Most rejects, as a number or a share (`1%`); past it the run fails and nothing is kept."
-    )
-
-    @field_validator("limit")
-    @classmethod
-    def _share(cls, value: int | str | None) -> int | str | None:
-        return _limit(value)
-
-
-def _limit(value: int | str | None) -> int | str | None:
-    if isinstance(value, str):
-        if not value.endswith("%"):
-            raise ValueError("a limit is a number or a share such as 1%")
-        try:
-            share = float(value[:-1])
-        except ValueError:
-            raise ValueError(f"{value!r} is not a share such as 1%") from None
-        if not 0 <= share <= 100:
-            raise ValueError("a share is between 0% and 100%")
-    elif value is not None and value < 0:
-        raise ValueError("a limit is not negative")
-    return value
-
-
-class LimitSpec(Strict):
-    """Guards against doing too much."""
-
-    deletes: int | str | None = Field(
-        None,
-        description="Most deletions, as a number or a share of the records read (mirror: of the records in scope); null for no limit. "
-        "Left out: `10%` for mirror, no limit otherwise.",
-    )
-    changes: int | str | None = Field(
-        None,
-        description="Most updates and deletions together, as a number or a share of the records read; null for no limit.",
-    )
-    creates: int | str | None = Field(
-        None, description="Most records created, as a number or a share of the records read; null for no limit."
-    )
-
-    @field_validator("deletes", "changes", "creates")
-    @classmethod
-    def _share(cls, value: int | str | None) -> int | str | None:
-        return _limit(value)
-
-
-class ExpectSpec(Strict):
-    """Control totals: what whoever made the source says is in it."""
-
-    rows: int | tuple[int, int] | None = Field(
-        None,
-        description="How many records the source has, refused and filtered ones too: a number, or the least and the most (`[400, 600]`).",
-    )
-
-    @field_validator("rows")
-    @classmethod
-    def _range(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
-        least, most = value if isinstance(value, tuple) else (value or 0, value or 0)
-        if not 0 <= least <= most:
-            raise ValueError("rows is a number, or the least and the most; neither is negative")
-        return value
-
-
 class DeleteSpec(Strict):
     """What mirror does instead of deleting."""
 
@@ -342,6 +269,9 @@ class ImportSpec(Strict):
     expect: ExpectSpec = Field(
         ExpectSpec(), description="Control totals; a source that does not have them stops the run."
     )
+    anomaly: AnomalySpec | None = Field(
+        None, description="How far a run may be from the last ones before it is called unusual."
+    )
     rejects: RejectSpec = Field(RejectSpec(), description="How many rejects are bearable.")
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
@@ -389,18 +319,26 @@ class ImportSpec(Strict):
             raise ValueError("delete_when goes with upsert")
         if (self.scope or self.delete) and self.operation is not Operation.MIRROR:
             raise ValueError("scope and delete go with mirror")
-        if self.source.again == "skip" and self.operation is Operation.MIRROR:
-            raise ValueError("mirror must see the whole source; source.again: skip cannot be")
-        if self.commit == "batch" and self.operation is Operation.MIRROR:
-            raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
-        if self.commit == "batch" and self.expect.rows is not None:
-            raise ValueError("expect must see the whole source before anything is kept; commit: batch cannot be")
+        self._sees_the_whole()
         for name, f in self.fields.items():
             if f.lookup is not None:
                 self._looks_up(name, f)
             if name.startswith("_"):
                 raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
         return self
+
+    def _sees_the_whole(self) -> None:
+        """Refuse to keep something before everything that decides about it was seen."""
+        if self.source.again == "skip" and self.operation is Operation.MIRROR:
+            raise ValueError("mirror must see the whole source; source.again: skip cannot be")
+        if self.commit == "batch" and self.operation is Operation.MIRROR:
+            raise ValueError("mirror must see the whole source before it deletes; commit: batch cannot be")
+        if self.commit == "batch" and self.expect != ExpectSpec():
+            raise ValueError("expect must see the whole source before anything is kept; commit: batch cannot be")
+        if self.commit == "batch" and self.anomaly is not None and self.anomaly.then == "stop":
+            raise ValueError("an unusual run is known at its end; commit: batch goes with anomaly.then: warn only")
+        if self.fields and (lost := [n for n in self.expect.fields if n not in self.fields]):
+            raise ValueError(f"expect.fields names {lost[0]!r}, which is not among the fields")
 
     def _looks_up(self, name: str, field: FieldSpec) -> None:
         lookup = self.lookups.get(field.lookup or "")
