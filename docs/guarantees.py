@@ -40,6 +40,9 @@ GUARANTEES: tuple[tuple[str, Cell, str], ...] = (
     ("undo leaves what was edited since, and names it", _if("undo"), "test_records_edited_since_are_left_and_named"),
     ("an undo can be undone", _if("undo"), "test_an_undo_can_be_undone"),
     ("undo removes a table that the run made, if nothing else is in it", _if("undo"), "test_a_table_the_run_made_stays_when_somebody_has_added_to_it"),
+    ("a run can add columns to its table", lambda c: "yes" if "add" in c.alters else "no", "test_a_plan_adds_no_column"),
+    ("a run can give its table's columns larger types", lambda c: "yes" if "widen" in c.alters else "no", "test_a_type_is_widened_with_the_records"),
+    ("undo removes a column that the run added, if nothing is in it", lambda c: "yes" if c.undo and "add" in c.alters else "no", "test_a_column_that_somebody_uses_stays"),
     ("entries that a lookup lacks are made in the run's own transaction", _if("lookups"), "test_parents_are_forgotten_by_abort"),
 )  # fmt: skip
 
@@ -64,6 +67,7 @@ What Headgate promises, whatever happens in between:
   a crash between the destination's commit and the ledger's account such a run is then taken for failed though its data is in; imports
   that commit batch by batch and would add records twice (append, insert) are refused.
 - **Entries made by lookups** (`missing: create`) are part of the run's transaction, and stay when the run is undone.
+- **Types that a run has widened** (`schema.types: widen`) stay as they are when it is undone.
 - **Records appended without a key** are found again by all of their values: of several equal ones, any. MariaDB cannot do that in a table without
   a primary key.
 - **Of a table that other programs write to**, undo compares what the run wrote. A trigger that writes something else into the same columns

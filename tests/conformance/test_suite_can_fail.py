@@ -18,9 +18,9 @@ from headgate.testing.destination import DestinationConformance
 from headgate.testing.hostile import HostileNameTests, HostileValueTests
 from headgate.testing.place import Place, make_by_create, read_by_mirror
 from headgate.testing.runs import Row
-from support import wrong_destinations, wrong_lookups, wrong_undoing, wrong_values
+from support import wrong_altering, wrong_destinations, wrong_lookups, wrong_undoing, wrong_values
 
-WRONG = wrong_destinations.WRONG + wrong_lookups.WRONG + wrong_undoing.WRONG + wrong_values.WRONG
+WRONG = wrong_destinations.WRONG + wrong_lookups.WRONG + wrong_undoing.WRONG + wrong_values.WRONG + wrong_altering.WRONG
 SUITE = {n for n in dir(DestinationConformance) if n.startswith("test_")}
 
 

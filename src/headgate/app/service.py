@@ -14,12 +14,14 @@ import pyarrow as pa
 from headgate.engine.again import Knowing, NothingNew, knowing
 from headgate.engine.crash import point
 from headgate.engine.delivery import NOTHING
+from headgate.engine.evolve import since_last
 from headgate.engine.limits import kept
 from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
 from headgate.engine.undo import Undo, check_undo
+from headgate.mapping import unclaimed
 from headgate.model.errors import HeadgateError, UsageError
 from headgate.model.record import Reject
 from headgate.model.run import Kind, Run, Status
@@ -182,6 +184,9 @@ def _execute(
             if not run.resumed:
                 run.schema_changes = list(prepared.schema_changes)
                 run.warnings = list(prepared.warnings)
+                columns = prepared.first.schema.names
+                left = unclaimed(definition.spec, prepared.fields, columns)
+                run.warnings += since_last(project.ledger, run, columns, left)
             if isinstance(prepared.source, Knowing):
                 run.warnings += prepared.source.words()
             work(Runner(prepared, project.ledger, run, observe), prepared, run)

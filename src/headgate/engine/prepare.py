@@ -9,7 +9,16 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from headgate.mapping import FieldTypes, Inference, Program, compile_program, effective_types, plan_fields
+from headgate.mapping import (
+    FieldTypes,
+    Inference,
+    Program,
+    compile_program,
+    effective_types,
+    plan_fields,
+    unclaimed,
+    without,
+)
 from headgate.model.errors import DefinitionError, DestinationError, SourceError
 from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import Column, SchemaChange, TableSchema
@@ -18,6 +27,7 @@ from headgate.model.write import Operation, WriteSpec
 from headgate.spi.destination import Destination
 from headgate.spi.source import Partition, Scan, Source
 
+from .evolve import Evolved, evolve, propose
 from .lookups import Absent, Access, read_lookups
 from .totals import Totals
 
@@ -70,6 +80,7 @@ class Prepared:
         schema = scan.schema
         if (schema, collect) not in self.programs:
             try:
+                self._check_columns(schema.names)
                 program = self._compiled(schema, collect=collect)
             except DefinitionError as e:
                 raise SourceError(
@@ -85,9 +96,17 @@ class Prepared:
         return self.programs[schema, collect]
 
     def _compiled(self, schema: pa.Schema, *, collect: bool) -> Program:
+        fields = {n: without(self.spec, n, f, schema.names) for n, f in self.fields.items()}
         return compile_program(
-            self.spec, self.fields, self.types, schema, self.lookups, self.started, self.absent, collect=collect
+            self.spec, fields, self.types, schema, self.lookups, self.started, self.absent, collect=collect
         )
+
+    def _check_columns(self, columns: list[str]) -> None:
+        """Refuse columns that the first file did not have, where the definition does not ignore such."""
+        if self.spec.changes.new_columns in (None, "ignore"):
+            return
+        if left := unclaimed(self.spec, self.fields, columns):
+            raise DefinitionError(f"it has the column {left[0]!r}, which no field takes")
 
     def forget_programs(self) -> None:
         """Have programs compiled anew, because the lookups have changed."""
@@ -127,8 +146,9 @@ def prepare(
     with ExitStack() as opened:
         first = opened.enter_context(closing(source.open(partitions[0])))
         fields = plan_fields(spec, first.schema.names, table)
-        inferred = infer(fields, source, partitions) if table is None else {}
-        types = effective_types(fields, table, inferred)
+        evolved = evolve(spec, fields, table, source, partitions) if table is not None else None
+        table = evolved.table if evolved is not None else None
+        types = _types(fields, evolved, source, partitions)
         used = {f.lookup: spec.lookups[f.lookup] for f in fields.values() if f.lookup is not None}
         lookups, absent = read_lookups(used, access), dict(absent or {})
         program = opened.enter_context(
@@ -136,14 +156,36 @@ def prepare(
         )
         undo = spec.journal and destination.capabilities.undo and _fits(destination, table, fields)
         write = replace(_write_spec(spec, program, fields, table), journal=undo)
-        changes = [destination.propose(wanted(write, fields))] if table is None else []
+        if evolved is not None:
+            write = replace(write, added=evolved.added, widened=evolved.widened)
+        written = {f.name: f.type for f in write.fields}
+        changes = (
+            [destination.propose(wanted(write, fields))] if evolved is None else propose(destination, evolved, written)
+        )
         _check_table(write, table)
         totals = Totals(spec.expect.fields, write.fields)
         opened.pop_all()  # from here on `Prepared.close` closes them
+    warnings = [
+        f"the source has no column for {name!r}: no record has a value of it"
+        for name, field in spec.fields.items()
+        if "value" in fields[name].model_fields_set and "value" not in field.model_fields_set
+    ]
     return Prepared(
         spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, absent,
-        program.entries(), types, totals, programs={(first.schema, False): program},
+        program.entries(), types, totals, programs={(first.schema, False): program}, warnings=warnings,
     )  # fmt: skip
+
+
+def _types(
+    fields: dict[str, FieldSpec], evolved: Evolved | None, source: Source, partitions: list[Partition]
+) -> dict[str, FieldTypes]:
+    """How each field is read and written; where the table has no column for it yet, as the source's values are."""
+    new = {n: f for n, f in fields.items() if evolved is None or n in evolved.added}
+    inferred = infer(new, source, partitions)
+    there = {n: f for n, f in fields.items() if n not in new}
+    table = evolved.table if evolved is not None else None
+    both = effective_types(there, table, {}) | effective_types(new, None, inferred)
+    return {name: both[name] for name in fields}
 
 
 def _inspect(spec: ImportSpec, destination: Destination) -> TableSchema | None:

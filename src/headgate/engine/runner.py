@@ -26,6 +26,7 @@ from .ahead import ahead
 from .anomaly import check_usual, earlier
 from .crash import point
 from .delivery import Delivery, alive, claim, done_status
+from .evolve import COLUMNS
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_expected, check_rejects, check_writes, kept, together
 from .parents import made_in, make_entries, making
@@ -286,6 +287,8 @@ class Runner:
         name = self._prepared.partitions[step.partition].name
         read = self._account.read - sum(p.read for p in self._run.partitions)
         findings = dict(step.scan.findings)
+        if not self._run.partitions:
+            findings[COLUMNS] = list(step.scan.schema.names)
         if not self._run.partitions and self._prepared.found:
             findings["lookups"] = self._prepared.found
         self._run.partitions.append(

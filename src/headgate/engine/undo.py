@@ -15,7 +15,7 @@ from headgate.model.record import Origin, Problem, Reject
 from headgate.model.run import Kind, Run, Status
 from headgate.model.table import SchemaChange
 from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
-from headgate.spi.destination import Destination, Writer
+from headgate.spi.destination import Destination, DropsColumns, Writer
 from headgate.spi.reversal import reversal, reversed_batch
 
 from .delivery import Checkpoint, Delivery, alive, claim
@@ -24,7 +24,7 @@ from .net import net_changes
 from .resume import settle_earlier
 from .runner import Observe, Progress, aborting, delivering
 
-DROPPED = "drop table"
+DROPPED = "drop "
 ACTIONS = {"created": ("created",), "updated": ("updated", "marked"), "deleted": ("deleted",)}
 
 
@@ -45,9 +45,10 @@ def check_undo(run: Run, ledger: Ledger) -> None:
         raise UsageError(f"run {run.id} is not done yet", hint="Wait for it, or stop it, and undo it then.")
     if run.status in (Status.FAILED, Status.CANCELLED) and not committed(run):
         raise UsageError(f"run {run.id} {run.status}: nothing of it was kept, so there is nothing to undo")
-    if run.kind is Kind.UNDO and any(c.summary.startswith(DROPPED) for c in run.schema_changes):
+    made = ", ".join(c.summary.removeprefix(DROPPED) for c in run.schema_changes if c.summary.startswith(DROPPED))
+    if run.kind is Kind.UNDO and made:
         raise UsageError(
-            f"undo {run.id} also removed the table, which is not made again by taking it back",
+            f"undo {run.id} also removed the {made}, which is not made again by taking it back",
             hint=f"Run the import again: headgate run {run.import_name}.",
         )
     check_journal(ledger, run.id)
@@ -97,6 +98,7 @@ class Undo:
         self._written = segments[0].written
         self._forced = forced
         self.made_table = any(s.written.write.create for s in segments)
+        self.added = sorted({name for s in segments for name in s.written.write.added})
 
     @property
     def write(self) -> WriteSpec:
@@ -144,15 +146,26 @@ class Undo:
         run.account.merge_outcomes(applied.account)
         self._ledger.record_rejects(run.id, self._left(applied.refusals, destination))
         run.account.check("The undo")
-        if self.made_table and not self._only and not run.account.rejects:
+        if not self._only and not run.account.rejects:
             self._drop(writer, run)
         observe(Progress("committing", rows, run.account.rejects))
         delivery.commit(done=True)
 
     def _drop(self, writer: Writer, run: Run) -> None:
-        """Remove the table that the run made, if nothing else needs it."""
+        """Remove the table, or the columns, that the run made, if nothing else needs them."""
+        table = self._written.write.table
+        if self.added and not self.made_table and isinstance(writer, DropsColumns):
+            gone = writer.drop_columns(self.added)
+            run.schema_changes += [SchemaChange(f"{DROPPED}column {c} of {table}", "") for c in gone]
+            run.warnings += [
+                f"the column {c} of {table} stays: it holds values, or something refers to it"
+                for c in self.added
+                if c not in gone
+            ]
+        if not self.made_table:
+            return
         if writer.drop():
-            run.schema_changes.append(SchemaChange(f"{DROPPED} {self._written.write.table}", ""))
+            run.schema_changes.append(SchemaChange(f"{DROPPED}table {table}", ""))
         else:
             run.warnings.append(f"{self._of.destination} stays: it holds other records, or something refers to it")
 

@@ -11,7 +11,7 @@ from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
 from .lookups import wanted
 from .matching import ColumnMatch, match_columns
-from .plan import FieldTypes, effective_types, plan_fields
+from .plan import FieldTypes, effective_types, plan_fields, unclaimed, without
 from .program import Program
 from .transforms import TRANSFORMS, Transform
 
@@ -30,5 +30,7 @@ __all__ = [
     "effective_types",
     "match_columns",
     "plan_fields",
+    "unclaimed",
     "wanted",
+    "without",
 ]

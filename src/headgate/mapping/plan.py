@@ -50,10 +50,11 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
         table: the destination's table; None where it is to be made.
 
     Raises:
-        DefinitionError: a source column is not there, or nothing in the table goes by its name; a key is not among the fields.
+        DefinitionError: the source has a column too many; or a source column is not there, or nothing in the table goes by its name; a key is not among the fields.
     """
     if spec.fields:
-        return {name: _bound(name, field, source) for name, field in spec.fields.items()}
+        bound = {name: _bound(spec, name, field, source) for name, field in spec.fields.items()}
+        return bound | _unclaimed(spec, bound, source, table)
     columns = [c.name for c in table.columns] if table else source
     fields: dict[str, FieldSpec] = {}
     strange = []
@@ -65,7 +66,10 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
             strange.append(name)
         else:
             fields[column] = FieldSpec.model_validate({"from": name})
-    if strange and table:
+    policy = spec.changes.new_columns
+    if strange and table and policy == "add":
+        fields |= {name: FieldSpec.model_validate({"from": name}) for name in _free(strange, fields)}
+    elif strange and table and policy != "ignore":
         raise DefinitionError(
             f"the table {table.name} has no column for {', '.join(map(repr, strange))}",
             where="fields",
@@ -81,7 +85,54 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
     return fields
 
 
-def _bound(name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
+def unclaimed(spec: ImportSpec, fields: Mapping[str, FieldSpec], source: list[str]) -> list[str]:
+    """The source's columns that no field takes and no expression speaks of."""
+    taken = {c for f in fields.values() for c in f.columns}
+    texts = [t for t in (spec.filter, spec.delete_when, *(f.expr for f in fields.values())) if t]
+    return [c for c in source if c not in taken and not any(_speaks_of(t, c) for t in texts)]
+
+
+def _speaks_of(expression: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression, re.IGNORECASE) is not None
+
+
+def _unclaimed(
+    spec: ImportSpec, fields: Mapping[str, FieldSpec], source: list[str], table: TableSchema | None
+) -> dict[str, FieldSpec]:
+    """Fields for columns that no field of the definition takes, where it wants them."""
+    policy = spec.changes.new_columns
+    if policy in (None, "ignore") or not (left := unclaimed(spec, fields, source)):
+        return {}
+    if policy == "reject":
+        raise DefinitionError(
+            f"the source has the column{'s' if left[1:] else ''} {', '.join(map(repr, left))}, which no field takes",
+            where="schema.new_columns",
+            hint=f"Take {left[0]!r} in a field, or say schema.new_columns: ignore.",
+        )
+    there = [c.name for c in table.columns] if table else []
+    names = _free([_match(name, there) or name for name in left], fields)
+    return {name: FieldSpec.model_validate({"from": column}) for name, column in zip(names, left, strict=True)}
+
+
+def _free(names: list[str], fields: Mapping[str, FieldSpec]) -> list[str]:
+    """The names, when fields can have them.
+
+    Raises:
+        DefinitionError: a field goes by one of them already, or it is Headgate's own.
+    """
+    have = {n.casefold() for n in fields}
+    for name in names:
+        if name.casefold() in have or name.startswith("_"):
+            raise DefinitionError(
+                f"the column {name!r} of the source cannot be added under its own name",
+                where="schema.new_columns",
+                hint=f"Give it a field: OTHER_NAME: {{ from: {name!r} }}.",
+            )
+        have.add(name.casefold())
+    return names
+
+
+def _bound(spec: ImportSpec, name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
     if field.expr is not None or "value" in field.model_fields_set:
         return field
     wanted = field.columns or [name]
@@ -90,9 +141,22 @@ def _bound(name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
         return field.model_copy(update={"source": wanted if wanted[1:] else wanted[0]})
     if field.source is None and (found := _match(name, source)):
         return field.model_copy(update={"source": found})
+    absent = without(spec, name, field, source)
+    if absent is not field:
+        return absent
     raise DefinitionError(
         f"there is no column {lost!r} in the source", where=f"fields.{name}", hint=hint(lost, source, "columns")
     )
+
+
+def without(spec: ImportSpec, name: str, field: FieldSpec, source: list[str]) -> FieldSpec:
+    """The field as it is made of a source that lacks a column of it: of no value, where the definition says so."""
+    made = field.expr is not None or "value" in field.model_fields_set
+    wanted = field.columns or [name]
+    if made or spec.changes.missing_columns == "reject" or name in spec.key or all(c in source for c in wanted):
+        return field
+    value = field.default if field.blank in (None, "default") else None
+    return field.model_copy(update={"source": None, "value": value})
 
 
 def effective_types(

@@ -1,4 +1,4 @@
-"""The guards of an import: how many rejects, how much writing, which totals, how unlike the last runs."""
+"""The guards of an import: how many rejects, how much writing, which totals, which columns, how unlike the last runs."""
 
 from __future__ import annotations
 
@@ -144,3 +144,22 @@ class AnomalySpec(Strict):
     def measures(self) -> dict[str, int | str]:
         """What is compared, with how far it may be off."""
         return {name: value for name in MEASURES if (value := getattr(self, name)) is not None}
+
+
+class SchemaSpec(Strict):
+    """What is done when the source's columns are not those that were expected; it is said before anything is written."""
+
+    new_columns: Literal["ignore", "add", "reject"] | None = Field(
+        None,
+        description="Columns of the source that no field takes: leave them out, write them under their own names (the table gets the "
+        "columns it lacks), or stop. Left out: they are ignored, or, of a definition without fields, refused where the table has no such column.",
+    )
+    missing_columns: Literal["reject", "null"] = Field(
+        "reject",
+        description="Columns that a field takes and the source does not have: stop, or every record is without the value (`default`, `blank` "
+        "and `required` say what that means). A key cannot be missing.",
+    )
+    types: Literal["reject", "widen"] = Field(
+        "reject",
+        description="Values that the table's column is too small for: rejects, or the column gets a larger type of its kind.",
+    )

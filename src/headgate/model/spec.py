@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec
+from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec, SchemaSpec
 from .strict import Scalar, Strict
 from .types import FieldType
 from .write import Operation
@@ -273,6 +273,11 @@ class ImportSpec(Strict):
         None, description="How far a run may be from the last ones before it is called unusual."
     )
     rejects: RejectSpec = Field(RejectSpec(), description="How many rejects are bearable.")
+    changes: SchemaSpec = Field(
+        SchemaSpec(),
+        alias="schema",
+        description="What is done when the source's columns are not those that were expected.",
+    )
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )

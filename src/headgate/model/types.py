@@ -111,7 +111,7 @@ class FieldType:
         if self.kind == "decimal":
             whole = (self.precision or 0) - (self.scale or 0)
             if other.kind in INTEGERS:
-                return whole >= {16: 5, 32: 10, 64: 19}[INTEGERS[other.kind]]
+                return whole >= other._digits[0]
             return (
                 other.kind == "decimal"
                 and (other.scale or 0) <= (self.scale or 0)
@@ -120,6 +120,30 @@ class FieldType:
         if self.kind == "double":
             return other.kind == "double" or (other.kind in INTEGERS and INTEGERS[other.kind] <= 32)
         return self.kind == other.kind
+
+    def widened(self, to: FieldType) -> FieldType | None:
+        """The smallest type that holds all that this one does and all that `to` does; None where that would be another
+        kind of value. Whole numbers and decimals are one kind."""
+        if self.holds(to):
+            return self
+        if self.kind == to.kind == "text":
+            return TEXT if to.length is None else FieldType("text", length=to.length)
+        numbers = (*INTEGERS, "decimal")
+        if self.kind not in numbers or to.kind not in numbers:
+            return None
+        if to.kind in INTEGERS and self.kind in INTEGERS:
+            return FieldType(to.kind)
+        (whole, scale), (more, finer) = self._digits, to._digits
+        if max(whole, more) + max(scale, finer) > MAX_PRECISION:
+            return None
+        return FieldType("decimal", precision=max(whole, more) + max(scale, finer), scale=max(scale, finer))
+
+    @property
+    def _digits(self) -> tuple[int, int]:
+        """Of a number: digits before the point and after it."""
+        if self.kind in INTEGERS:
+            return {16: 5, 32: 10, 64: 19}[INTEGERS[self.kind]], 0
+        return (self.precision or MAX_PRECISION) - (self.scale or 0), self.scale or 0
 
 
 TEXT: Final = FieldType("text")

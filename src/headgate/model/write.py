@@ -71,6 +71,8 @@ class WriteSpec:
         operation: see DESIGN "Matching and operations"; the same table is in docs/design.md.
         create: the table does not exist and this run makes it, with `key` as its primary key.
         required: fields that are NOT NULL in a table this run makes.
+        added: fields whose columns the table lacks and this run adds, in the transaction of its first commit.
+        widened: fields whose columns this run gives the field's type, which holds all that theirs does, likewise.
         duplicates: ``last``, ``first`` (the others are skipped, reason ``duplicate``) or ``reject`` (the first stays,
             later ones get KY02), of several records with one key in the run.
         existing: of insert: ``reject`` (KY03) or ``skip`` (reason ``existing``).
@@ -94,6 +96,8 @@ class WriteSpec:
     operation: Operation
     create: bool = False
     required: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    widened: frozenset[str] = frozenset()
     duplicates: str = "last"
     existing: str = "reject"
     missing: str = "reject"

@@ -18,14 +18,14 @@ raised meanwhile. So what the text says was committed is exactly what was, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from headgate.model.reading import Parents, Reading
-from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Images, Matched, Operation, Ticket, WriteSpec
 
@@ -44,6 +44,8 @@ class Capabilities:
         create_table: it can make the table.
         exact_types: kinds of `FieldType` that come back exactly as written.
         max_identifier: longest name of a column or table in bytes; None when unlimited. A longer one is an error.
+        alters: what it can do to a table's columns in the transaction of a run: ``add`` them, ``widen`` their types. If any, it is
+            `Alterable`, and its writers are `DropsColumns`.
         max_columns: most columns of a table whose runs can be planned and undone; None when unlimited. Runs of wider ones
             have no undo.
         folds_case: columns whose names differ only in case cannot be in one table; making such a table is an error.
@@ -67,6 +69,7 @@ class Capabilities:
     checkpoints: bool = False
     undo: bool = False
     lookups: bool = False
+    alters: frozenset[str] = frozenset()
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -245,5 +248,29 @@ class AddsParents(Protocol):
 
         Raises:
             DestinationError: there is no such table, or permission is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class Alterable(Protocol):
+    """What a destination that `Capabilities.alters` offers beside. The writer makes the changes by itself, for
+    `WriteSpec.added` and `WriteSpec.widened`."""
+
+    def propose_columns(self, table: str, added: Sequence[Column], widened: Sequence[Column]) -> list[SchemaChange]:
+        """What would add columns to a table, and give columns of it other types."""
+        ...
+
+
+@runtime_checkable
+class DropsColumns(Protocol):
+    """What a writer of a destination that `Capabilities.alters` offers beside."""
+
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """After apply: remove, in the same transaction, those of the columns in which no record has a value and to which
+        nothing else of the destination refers.
+
+        Returns:
+            Those that were removed.
         """
         ...

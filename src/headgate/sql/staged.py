@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headgate.model.errors import DestinationError
@@ -43,6 +43,7 @@ class Staged:
     def __init__(self, dialect: Dialect, session: Session, spec: WriteSpec, target: Target) -> None:
         self.statements = JournaledStatements(dialect, spec, target)
         self._session = session
+        self._quote = dialect.quote
         self._spec = spec
         self._target = target
         self._matched = Matched(Account())
@@ -222,6 +223,21 @@ class Staged:
         self.forget()
         try:
             self._session.attempt(f"drop table {self._target.name}")
+        except Refused:
+            return False
+        return True
+
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """Remove columns that hold nothing and that nothing refers to."""
+        self.forget()
+        return [n for n in names if self._drop_column(n)]
+
+    def _drop_column(self, name: str) -> bool:
+        column = self._quote(name)
+        if self._session.rows(f"select 1 from {self._target.name} where {column} is not null limit 1"):
+            return False
+        try:
+            self._session.attempt(f"alter table {self._target.name} drop column {column}")
         except Refused:
             return False
         return True

@@ -22,6 +22,7 @@ from headgate.model.table import TableSchema
 from headgate.model.write import WriteField
 from headgate.spi.destination import Destination
 
+from .altering import AlteringTests
 from .hostile import HostileNameTests, HostileValueTests
 from .lookups import LookupTests
 from .matching import MatchingTests
@@ -46,6 +47,7 @@ class DestinationConformance(
     UndoTests,
     CheckpointTests,
     LookupTests,
+    AlteringTests,
 ):
     """What every destination must do; subclass it and say how to connect to one.
 

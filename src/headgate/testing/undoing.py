@@ -11,7 +11,7 @@ import pytest
 
 from headgate.model.errors import Fenced
 from headgate.model.write import Operation, Ticket, WriteSpec
-from headgate.spi.destination import Writer
+from headgate.spi.destination import DropsColumns, Writer
 from headgate.spi.reversal import Written, reversal, reversed_batch
 
 from .matching import ITEM, THERE, item, spec
@@ -34,7 +34,14 @@ class Journaled:
     ran: Ran
 
 
-def journaled(place: Place, of: WriteSpec, batches_: Sequence[pa.RecordBatch], *, drop: bool = False) -> Journaled:
+def journaled(
+    place: Place,
+    of: WriteSpec,
+    batches_: Sequence[pa.RecordBatch],
+    *,
+    drop: bool = False,
+    drop_columns: Sequence[str] = (),
+) -> Journaled:
     """Run with a journal."""
     of = replace(of, journal=True)
     place.needs(of.operation)
@@ -51,19 +58,24 @@ def journaled(place: Place, of: WriteSpec, batches_: Sequence[pa.RecordBatch], *
         kept += [] if of.spooled else list(writer.after())
         if drop:
             writer.drop()
+        if drop_columns:
+            assert isinstance(writer, DropsColumns)
+            writer.drop_columns(drop_columns)
         writer.commit()
     finally:
         writer.abort()
     return Journaled(Written(of, images), [b for b in kept if b.num_rows], Ran(matched, [], applied))
 
 
-def undo(place: Place, what: Journaled, *, forced: bool = False, drop: bool = False) -> Journaled:
+def undo(
+    place: Place, what: Journaled, *, forced: bool = False, drop: bool = False, drop_columns: Sequence[str] = ()
+) -> Journaled:
     """Take a run back."""
     first, turned = 0, []
     for batch in what.batches:
         turned.append(reversed_batch(what.written, batch, first))
         first += batch.num_rows
-    return journaled(place, reversal(what.written, forced=forced), turned, drop=drop)
+    return journaled(place, reversal(what.written, forced=forced), turned, drop=drop, drop_columns=drop_columns)
 
 
 def _do(place: Place, of: WriteSpec, rows: Sequence[Row]) -> Journaled:

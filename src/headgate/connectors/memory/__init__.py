@@ -5,7 +5,7 @@ The reference implementation of `headgate.spi.destination`, which other destinat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from headgate.model.errors import UsageError
 from headgate.model.reading import Reading
-from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
@@ -49,6 +49,7 @@ class MemoryDestination:
         checkpoints=True,
         undo=True,
         lookups=True,
+        alters=frozenset({"add", "widen"}),
     )
 
     def __init__(self, options: Mapping[str, Any], base: Path) -> None:  # noqa: ARG002
@@ -72,6 +73,12 @@ class MemoryDestination:
         key = f" with key {', '.join(wanted.key)}" if wanted.key else ""
         summary = f"create table {wanted.name} ({columns}){key}"
         return SchemaChange(summary, summary)
+
+    def propose_columns(self, table: str, added: Sequence[Column], widened: Sequence[Column]) -> list[SchemaChange]:
+        """What would change the table's columns, in words."""
+        words = [f"add column {c.name} {c.type} to {table}" for c in added]
+        words += [f"change column {c.name} of {table} to {c.type}" for c in widened]
+        return [SchemaChange(w, w) for w in words]
 
     def native(self, type: FieldType) -> str:
         """The type as definitions name it."""

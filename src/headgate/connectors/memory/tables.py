@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from headgate.model.errors import DestinationError
 from headgate.model.reading import Reading
-from headgate.model.table import TableSchema
+from headgate.model.table import Column, TableSchema
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS
+from headgate.model.write import WriteSpec
 
 Row = dict[str, Any]
 BATCH_ROWS = 65_536
@@ -24,6 +25,15 @@ class Table:
 
     schema: TableSchema
     rows: dict[int, Row]
+
+
+def altered(schema: TableSchema, spec: WriteSpec) -> TableSchema:
+    """A table's schema with the columns a run adds and the types it widens."""
+    types = {f.name: f.type for f in spec.fields}
+    columns = [replace(c, type=types[c.name]) if c.name in spec.widened else c for c in schema.columns]
+    there = {c.name for c in columns}
+    columns += [Column(f.name, f.type) for f in spec.fields if f.name in spec.added - there]
+    return replace(schema, columns=tuple(columns))
 
 
 def read(tables: Mapping[str, Table], reading: Reading) -> Iterator[pa.RecordBatch]:

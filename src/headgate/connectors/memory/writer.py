@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -41,7 +41,7 @@ from headgate.model.write import (
 )  # fmt: skip
 
 from .state import State, image_of, value_of
-from .tables import BATCH_ROWS, Row, Table, counted, require_column
+from .tables import BATCH_ROWS, Row, Table, altered, counted, require_column
 
 SKIPS = {
     "duplicate": "another record of the run has this key, and counts",
@@ -126,7 +126,8 @@ class MemoryWriter:
     def match(self, *, deletions: bool = True) -> Matched:
         """Decide what becomes of every record written since the last commit."""
         self._check_open()
-        self._rows = dict(self._there(self._spec.table))
+        blank = dict.fromkeys(c.name for c in self._schema.columns)
+        self._rows = {n: blank | row for n, row in self._there(self._spec.table).items()}
         self._changes = []
         self._decided = Matched(Account())
         # Deletions by mirror that come from a plan are no records of the source.
@@ -227,6 +228,14 @@ class MemoryWriter:
         """Remove the table if it holds no rows; nothing here refers to others."""
         self._dropped = not self._rows
         return self._dropped
+
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """Remove columns in which no row has a value."""
+        empty = [n for n in names if all(row[n] is None for row in self._rows.values())]
+        left = tuple(c for c in self._schema.columns if c.name not in empty)
+        self._schema = replace(self._schema, columns=left)
+        self._rows = {n: {c.name: row[c.name] for c in left} for n, row in self._rows.items()}
+        return empty
 
     def commit(self, checkpoint: str = "") -> None:
         """Make everything applied visible, at once."""
@@ -406,10 +415,11 @@ class MemoryWriter:
             )
         if not found:
             raise DestinationError(f"there is no table {spec.table}", hint="Make it, or set create: true.")
+        schema = altered(found.schema, spec)
         for name in (*(f.name for f in spec.fields), *spec.key, *spec.scope, *spec.mark):
-            if found.schema.column(name) is None:
+            if schema.column(name) is None:
                 raise DestinationError(f"the table {spec.table} has no column {name!r}")
-        return found.schema
+        return schema
 
     def _typed(self, name: str, value: object) -> list[object]:
         """Values written in a definition (one, or a list of them) as the column holds them."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from headgate.model.reading import Reading
-from headgate.model.table import SchemaChange, TableSchema
+from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 from . import types
-from .ddl import MAX_IDENTIFIER, create_table
+from .ddl import MAX_IDENTIFIER, alter_table, create_table
 
 if TYPE_CHECKING:
     from .writer import PostgresWriter
@@ -57,6 +57,7 @@ class PostgresDestination:
             max_identifier=MAX_IDENTIFIER,
             max_columns=_MOST_COLUMNS,
             refuses=frozenset({"nul"}),
+            alters=frozenset({"add", "widen"}),
             checkpoints=True,
             undo=True,
             lookups=True,
@@ -80,6 +81,10 @@ class PostgresDestination:
         columns = ", ".join(f"{c.name} {types.native(c.type)}" for c in wanted.columns)
         key = f" with key {', '.join(wanted.key)}" if wanted.key else ""
         return SchemaChange(f"create table {wanted.name} ({columns}){key}", create_table(wanted))
+
+    def propose_columns(self, table: str, added: Sequence[Column], widened: Sequence[Column]) -> list[SchemaChange]:
+        """The statements that change the table's columns."""
+        return alter_table(table, added, widened)
 
     def native(self, type: FieldType) -> str:
         """PostgreSQL's name for a type."""

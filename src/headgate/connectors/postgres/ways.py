@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -40,6 +40,7 @@ class Way(Protocol):
     def apply(self) -> Matched: ...
 
     def drop(self) -> bool: ...
+    def drop_columns(self, names: Sequence[str]) -> list[str]: ...
 
     def stop(self) -> None:
         """Break off a COPY that is under way."""
@@ -143,6 +144,10 @@ class ByStage(_Loading):
         """Remove the table if nothing needs it."""
         return self._staged.drop()
 
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """Remove empty columns that nothing needs."""
+        return self._staged.drop_columns(names)
+
 
 class Straight:
     """What a way without decisions has in common: its records are their own journal, and it takes nothing back."""
@@ -160,6 +165,10 @@ class Straight:
     def drop(self) -> bool:
         """Not asked for."""
         return False
+
+    def drop_columns(self, names: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """Not asked for."""
+        return []
 
 
 class IntoFresh(Straight, _Loading):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ from headgate.sql import Checkpoints, Target, Unheld
 from .append import Appending
 from .catalog import NEEDS, Relation, check_writable, find, lock_mode, missing, split
 from .connection import Access, PostgresSession, identifier
-from .ddl import create_table
+from .ddl import alter_table, create_table
 from .delete import Deleting
 from .dialect import PostgresDialect, PostgresSpelling
 from .encode import nul
@@ -72,6 +72,10 @@ class PostgresWriter:
         if relation is None:
             raise missing(rows, spec.table, self._what)
         check_writable(rows, relation, self._what, self._needs())
+        if changes := self._alterations(relation):
+            for change in changes:
+                self._session.run(change)
+            relation = find(rows, spec.table) or relation
         if unknown := next((f.name for f in spec.fields if relation.table.column(f.name) is None), None):
             there = ", ".join(c.name for c in relation.table.columns)
             raise DestinationError(f"{self._what}: {spec.table} has no column {unknown!r}", hint=f"There are: {there}.")
@@ -82,6 +86,15 @@ class PostgresWriter:
         if Appending.fits(spec, relation):
             return Appending(self._session, spec, target, dialect)
         return ByStage(self._session, spec, target, dialect, None)
+
+    def _alterations(self, relation: Relation) -> list[str]:
+        """What is left to be done to the table's columns: nothing after the first commit."""
+        fields = [Column(f.name, f.type) for f in self._spec.fields]
+        there = {c.name: c.type for c in relation.table.columns}
+        added = [c for c in fields if c.name in self._spec.added and c.name not in there]
+        narrow = self._spec.widened & there.keys()
+        widened = [c for c in fields if c.name in narrow and not there[c.name].holds(c.type)]
+        return [c.statement for c in alter_table(self._spec.table, added, widened)]
 
     def _target(self, relation: Relation) -> Target:
         key = frozenset(self._spec.key)
@@ -136,6 +149,10 @@ class PostgresWriter:
     def drop(self) -> bool:
         """Remove the table if nothing needs it; see `headgate.spi.destination.Writer.drop`."""
         return self._current().drop()
+
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """Remove empty columns; see `headgate.spi.destination.DropsColumns`."""
+        return self._current().drop_columns(names)
 
     def apply(self) -> Matched:
         """Carry the decision out; see `headgate.spi.destination.Writer.apply`."""

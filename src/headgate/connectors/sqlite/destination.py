@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -59,6 +59,7 @@ class SqliteDestination:
         max_columns=_MOST_COLUMNS,
         folds_case=True,
         refuses=frozenset({"nan"}),
+        alters=frozenset({"add"}),
         gaps={"test_zero_keeps_its_sign": "SQLite keeps the number -0.0 as 0.0"},
     )
 
@@ -93,6 +94,15 @@ class SqliteDestination:
         where = "" if self._path.exists() else f" in the new database {self._path.name}"
         return SchemaChange(f"create table {wanted.name} ({columns}){key}{where}", tables.create_statement(wanted))
 
+    def propose_columns(self, table: str, added: Sequence[Column], widened: Sequence[Column]) -> list[SchemaChange]:
+        """The statements that add columns. Types are not widened: SQLite changes none, and stores what comes."""
+        if widened:
+            raise DestinationError(f"SQLite cannot change the type of {widened[0].name}", hint="Make the table anew.")
+        return [
+            SchemaChange(f"add column {c.name} {types.native(c.type)} to {table}", tables.add_column(table, c))
+            for c in added
+        ]
+
     def native(self, type: FieldType) -> str:
         """What a column of that type is declared as."""
         return types.native(type)
@@ -113,13 +123,16 @@ class SqliteDestination:
             found = tables.planned(_wanted(spec))
         if found is None:
             raise self._missing(spec.table)
+        there = {c.name for c in found.schema.columns}
+        added = tuple(Column(f.name, f.type) for f in spec.fields if f.name in spec.added - there)
+        found = tables.extended(found, added)
         for f in spec.fields:
             if found.schema.column(f.name) is None:
                 known = ", ".join(c.name for c in found.schema.columns)
                 raise DestinationError(
                     f"{self._path}: table {found.name} has no column {f.name}", hint=f"Its columns are: {known}."
                 )
-        return SqliteWriter(Place(self._path, found, self._foreign_keys, self._timeout), spec)
+        return SqliteWriter(Place(self._path, found, self._foreign_keys, self._timeout, added), spec)
 
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope; a file that is not there yet has no checkpoints, and is not made for it."""

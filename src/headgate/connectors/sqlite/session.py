@@ -29,6 +29,9 @@ BLOB: Final = "headgate_blob"
 
 _NAMED: Final = re.compile(r"(?:UNIQUE|NOT NULL) constraint failed: [^,]*\.([^,.]+)$|into \S+ column [^,]*\.([^,.]+)$")
 
+# What SQLite says of a column that something refers to, when it is to be dropped.
+_NEEDED = ("error in ", "cannot drop column")
+
 
 class SqliteSession:
     """One transaction on one connection.
@@ -110,6 +113,8 @@ class SqliteSession:
     def _refusal(self, e: sqlite3.Error) -> Refused | None:
         code = getattr(e, "sqlite_errorcode", 1)
         found = _CODES.get(code, _PRIMARY.get(code & 0xFF))
+        if found is None and str(e).startswith(_NEEDED):
+            return Refused("DE01", str(e), "")
         if found is None:
             return None
         if found == "DE01":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headgate.model.errors import DestinationError
@@ -109,6 +110,20 @@ def planned(wanted: TableSchema) -> Found:
     schema = replace(wanted, columns=columns)
     locators = _locators({n.lower() for n in declared}, wanted.key, without_rowid=False)
     return Found(plain(wanted.name), schema, declared, {}, locators, "")
+
+
+def extended(found: Found, added: Sequence[Column]) -> Found:
+    """The table as it will be with more columns."""
+    declared = {c.name: native(c.type) for c in added}
+    columns = tuple(replace(c, type=replace(c.type, native=declared[c.name])) for c in added)
+    schema = replace(found.schema, columns=(*found.schema.columns, *columns))
+    return replace(found, schema=schema, declared={**found.declared, **declared})
+
+
+def add_column(table: str, column: Column, schema: str = "") -> str:
+    """The statement that adds a column to a table."""
+    name = (f"{schema}." if schema else "") + quoted(plain(table))
+    return f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {native(column.type)}"
 
 
 def _without_rowid(con: sqlite3.Connection, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.reading import Parents
+from headgate.model.table import Column
 from headgate.model.types import FieldType
 from headgate.model.write import NUMBER, OLD, Images, Matched, Operation, Ticket, WriteSpec
 from headgate.sql import STAGE, Checkpoints, Refused, Staged, Statements, Target, Unheld, Why, changes_schema
@@ -24,7 +25,7 @@ from .lookups import add_parents
 from .order import Rising
 from .session import SqliteSession
 from .stage import WORK, Likeness, Stage
-from .tables import Found, create_statement, quoted
+from .tables import Found, add_column, create_statement, quoted
 from .types import affinity, can_damage, damage, decode, encode, unstorable
 
 _PAGE = 65_536
@@ -40,12 +41,14 @@ class Place:
         path: the database file; it may not be there yet if the run makes the table.
         found: the table as it is, or as it will be.
         foreign_keys, timeout: settings of the connection.
+        added: columns of it that the run adds.
     """
 
     path: Path
     found: Found
     foreign_keys: bool
     timeout: float
+    added: tuple[Column, ...] = ()
 
 
 class SqliteWriter:
@@ -60,6 +63,7 @@ class SqliteWriter:
         self._place = place
         self._spec = spec
         self._create = spec.create
+        self._added = place.added
         self._made_file = False
         self._cancelled = False
         self._over = False
@@ -170,6 +174,8 @@ class SqliteWriter:
         self._session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
         if self._create:
             self._session.run(create_statement(self._place.found.schema, self._schema))
+        for column in self._added:
+            self._session.run(add_column(self._place.found.name, column, self._schema))
 
     def _connect(self) -> None:
         con = self._open()
@@ -248,6 +254,10 @@ class SqliteWriter:
         """Remove the table if nothing needs it."""
         return self._staged.drop()
 
+    def drop_columns(self, names: Sequence[str]) -> list[str]:
+        """Remove empty columns that nothing needs."""
+        return self._staged.drop_columns(names)
+
     # Apply
 
     def apply(self) -> Matched:
@@ -294,6 +304,7 @@ class SqliteWriter:
                 self._keep(self._spec.ticket, checkpoint)
             self._session.run("commit")
         self._made_file = self._create = False
+        self._added = ()
         self._release()
         self._over = not self._spec.batched
         if self._spec.batched:
