@@ -6,26 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from support.shop import Define, Headgate, Shop, Start, counts, finish
+from support.shop import Define, Headgate, Shop, Start, counts, finish, stopped
 
 DATA = "id,name,qty\n1,lamp,5\n2,table,9\n3,sofa,1\n"
 COLUMNS = "id integer primary key, name text, qty integer"
-
-
-def stopped(process: subprocess.Popen[str]) -> None:
-    """Wait until a process has stopped at its point."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "T":
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not stop")
 
 
 def begun(start: Start, at: str) -> subprocess.Popen[str]:

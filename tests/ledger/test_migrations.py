@@ -32,7 +32,8 @@ def schema(store: Store) -> set[tuple[str, ...]]:
     rows = store.query("select type, name, sql from sqlite_master where name not in ('headgate_schema')")
 
     def plain(sql: str) -> str:
-        return re.sub(r"\s+", " ", sql).replace("( ", "(").replace(" )", ")").replace(" ,", ",")
+        # Columns in any order: migrations may come late, and statements name them.
+        return ", ".join(sorted(re.split(r"\s*[(),]\s*", re.sub(r"\s+", " ", sql))))
 
     return {(kind, name, plain(sql)) for kind, name, sql in rows if not name.startswith("sqlite_")}
 

@@ -29,9 +29,14 @@ LOGINS = "local all locked scram-sha-256\nlocal all all trust\n"
 
 
 class Server:
-    """A running server. `url` is the one of its database `postgres`."""
+    """A running server. `url` is the one of its database `postgres`.
 
-    def __init__(self) -> None:
+    Args:
+        settings: beside `SETTINGS`, or instead of one of them.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self._settings = SETTINGS | settings
         # PostgreSQL will not run as root; an unprivileged account then owns its folder.
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
@@ -40,8 +45,9 @@ class Server:
         try:
             if account:
                 os.chown(self._folder, account.pw_uid, account.pw_gid)
-            programs = self._programs(account.pw_uid if account else None)
-            self._process = self._start(programs)
+            self._bin = self._programs(account.pw_uid if account else None)
+            self._make()
+            self._process = self._start()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -50,6 +56,24 @@ class Server:
     def url_of(self, database: str, user: str = "postgres") -> str:
         """URL of a database of this server."""
         return f"postgresql://{user}@/{database}?host={self._folder}"
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it without any farewell: SIGKILL its first process, or SIGQUIT for its own immediate shutdown."""
+        self._process.send_signal(number)
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start it again on what it left; until the last of its processes is gone, it refuses to."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._process = self._start()
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> None:
         """End the server and remove its files."""
@@ -77,22 +101,25 @@ class Server:
             root = copy
         return root / "bin"
 
-    def _start(self, programs: Path) -> subprocess.Popen[bytes]:
+    def _make(self) -> None:
         data = self._folder / "data"
         command = ["initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         command += ["--no-data-checksums", "--no-instructions"]
-        made = self._run(programs, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        made = self._run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = made.communicate()[0]
         if made.returncode:
             raise RuntimeError(f"initdb failed: {output.decode(errors='replace')}")
         (data / "pg_hba.conf").write_text(LOGINS)
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        data = self._folder / "data"
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         log = self._folder / "log"
         with log.open("wb") as out:
             command = ["postgres", "-D", data, "-k", self._folder, *settings]
-            process = self._run(programs, command, stdout=out, stderr=subprocess.STDOUT)
+            process = self._run(command, stdout=out, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS
-        while not self._ready(data):
+        while not self._ready(data, process.pid):
             if process.poll() is not None or time.monotonic() > deadline:
                 with suppress(ProcessLookupError):
                     process.kill()
@@ -101,12 +128,13 @@ class Server:
             time.sleep(0.01)
         return process
 
-    def _run(self, programs: Path, command: list[object], **streams: object) -> subprocess.Popen[bytes]:
-        words = [str(programs / str(command[0])), *map(str, command[1:])]
+    def _run(self, command: list[object], **streams: object) -> subprocess.Popen[bytes]:
+        words = [str(self._bin / str(command[0])), *map(str, command[1:])]
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, cwd=self._folder, **streams, **self._owner)  # type: ignore[call-overload, no-any-return]
 
     @staticmethod
-    def _ready(data: Path) -> bool:
+    def _ready(data: Path, pid: int) -> bool:
         with suppress(FileNotFoundError, IndexError):
-            return (data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
+            lines = (data / "postmaster.pid").read_text().splitlines()
+            return lines[0] == str(pid) and lines[7].strip() == "ready"  # a killed one has left its own
         return False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Rows = list[tuple[Any, ...]]
@@ -41,6 +43,18 @@ def finish(process: subprocess.Popen[str], given: str | None = None) -> Said:
     """Waits for a process that `start` started."""
     out, err = process.communicate(given, timeout=120)
     return Said(process.returncode, out, err).no_fault()
+
+
+def stopped(process: subprocess.Popen[str]) -> None:
+    """Wait until a process has stopped at its point."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not stop")
 
 
 @dataclass

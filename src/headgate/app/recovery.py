@@ -2,53 +2,67 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.model.errors import HeadgateError
-from headgate.model.run import Kind, Run, Status
+from headgate.model.errors import ConnectionFailed, HeadgateError, NoCheckpoint
+from headgate.model.run import Run
 from headgate.model.write import Ticket
 
 if TYPE_CHECKING:
     from headgate.ledger import Ledger
+    from headgate.spi.destination import Destination
 
     from .project import Project
 
 
 def recover(project: Project, ledger: Ledger) -> None:
     """Close runs whose process is gone, as what their destination says they are."""
-    for run in ledger.recover():
-        if run.lease and run.kind is not Kind.PLAN:
-            look(project, ledger, run)
+    ledger.recover()
+    for run in ledger.in_doubt():
+        look(project, ledger, run)
 
 
 def look(project: Project, ledger: Ledger, run: Run) -> bool:
     """Ask a run's destination what was committed of it; whether it could be asked.
 
-    Where it cannot be reached now the run stays failed, and the next run of its import finds out.
+    Where it cannot be reached the run stays failed and in doubt, says so, and whatever command comes next asks again.
     """
     from headgate.engine.delivery import Checkpoint, scope
+    from headgate.engine.resume import conclude
 
     fence = ledger.raise_fence(run.lease)
-    connection = run.destination.rpartition("#")[0]
-    if fence is None or "***" in connection:
+    if fence is None:
         return False
     try:
-        with closing(project.destination(connection, Path(run.base))) as destination:
-            if not destination.capabilities.checkpoints:
-                return False
-            found = destination.claim(Ticket(scope(ledger, run.lease), fence))
+        with closing(_destination(project, run)) as destination:
+            knows = destination.capabilities.checkpoints
+            found = destination.claim(Ticket(scope(ledger, run.lease), fence)) if knows else None
+    except NoCheckpoint:
+        knows = False
     except HeadgateError:
+        _doubt(ledger, run)
         return False
-    checkpoint = Checkpoint.of(found) if found else None
-    if checkpoint is None or checkpoint.run != run.id:
-        ledger.forget(ledger.journal_path(run.id))
-        shutil.rmtree(ledger.journal_path(run.id), ignore_errors=True)
-        return True
-    if not checkpoint.settles(run):
-        run.status = Status.FAILED
-        run.error = f"{run.error}; {checkpoint.account.read:,} records were read and committed, and the next run goes on from there"
-    ledger.settle(run)
+    if not knows:  # nobody ever will
+        run.in_doubt = False
+        ledger.settle(run)
+        return False
+    conclude(ledger, run, Checkpoint.of(found) if found else None)
     return True
+
+
+def _destination(project: Project, run: Run) -> Destination:
+    connection = run.destination.rpartition("#")[0]
+    if "***" in connection:
+        raise ConnectionFailed("its URL has a password, which is not kept")
+    return project.destination(connection, Path(run.base))
+
+
+def _doubt(ledger: Ledger, run: Run) -> None:
+    from headgate.engine.resume import UNKNOWN
+
+    run.in_doubt = True
+    if not run.error.endswith(UNKNOWN):
+        run.error += UNKNOWN
+        ledger.doubt(run)

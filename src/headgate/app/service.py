@@ -22,7 +22,7 @@ from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing
 from headgate.engine.undo import Undo, check_undo
 from headgate.mapping import unclaimed
-from headgate.model.errors import HeadgateError, UsageError
+from headgate.model.errors import ConnectionFailed, HeadgateError, UsageError
 from headgate.model.record import Reject
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
@@ -198,14 +198,25 @@ def finish(project: Project, run: Run, work: Callable[[], None], what_stays: str
     """Do the work and close the run; where the destination did not answer to a commit, ask it what became of it."""
     try:
         return finishing(project.ledger, run, work, what_stays)
-    except HeadgateError:
-        if not (run.in_doubt and _committed_after_all(project, run)):
+    except HeadgateError as e:
+        if not run.in_doubt:
+            raise
+        if not _committed_after_all(project, run):
+            if run.in_doubt:
+                raise _unknown(e, run) from e
             raise
         run.warnings.append("the destination did not answer to the commit; asked again, it says that it was done")
         return run
     finally:
         project.prune_journals()
         point("acknowledge.after")
+
+
+def _unknown(e: HeadgateError, run: Run) -> ConnectionFailed:
+    return ConnectionFailed(
+        f"{e.message}; whether the last commit of run {run.id} was done is not known",
+        hint=f"When the destination answers again, any command finds it out: headgate show {run.id}.",
+    )
 
 
 def _committed_after_all(project: Project, run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -17,6 +18,26 @@ from .delivery import NOTHING, Checkpoint
 START = (0, 0)
 
 
+UNKNOWN = "; whether its last commit was done is not known until its destination answers, which every command asks"
+"""What the error of a run in doubt ends with."""
+
+
+def conclude(ledger: Ledger, run: Run, last: Checkpoint | None) -> None:
+    """Close a run in doubt as what its destination says of it.
+
+    Args:
+        last: what was committed last of its import.
+    """
+    run.in_doubt, run.error = False, run.error.removesuffix(UNKNOWN)
+    if last is None or last.run != run.id:
+        ledger.forget(ledger.journal_path(run.id))
+        shutil.rmtree(ledger.journal_path(run.id), ignore_errors=True)
+    elif not last.settles(run):
+        run.status = Status.FAILED
+        run.error += f"; {last.account.read:,} records were read and committed, and the next run goes on from there"
+    ledger.settle(run)
+
+
 def settle_earlier(ledger: Ledger, last: Checkpoint) -> Run | None:
     """Set right how an earlier run was closed, if its destination knows better; that run, if it was.
 
@@ -29,6 +50,7 @@ def settle_earlier(ledger: Ledger, last: Checkpoint) -> Run | None:
     if run.status not in (Status.FAILED, Status.CANCELLED) or not last.settles(run):
         return None
     run.finished = run.finished or datetime.now(UTC)
+    run.in_doubt = False
     ledger.settle(run)
     return run
 

@@ -32,7 +32,7 @@ from .limits import check_expected, check_rejects, check_writes, kept, together
 from .parents import made_in, make_entries, making
 from .prepare import Prepared
 from .refused import InvalidRecords, RecordedAtOnce, late
-from .resume import START, end, rest, resume, settle_earlier, sources
+from .resume import START, conclude, end, rest, resume, settle_earlier, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,11 @@ class Runner:
         p, run = self._prepared, self._run
         with alive(self._ledger, run):
             ticket, last = claim(p.destination, self._ledger, run)
+            run.in_doubt = False
             if last is not None and last.run != run.id:
                 self._check_unsettled(settle_earlier(self._ledger, last))
+            for earlier in self._ledger.in_doubt(run.lease):
+                conclude(self._ledger, earlier, last)
             if run.resumed:
                 self._start = resume(self._ledger, run, p.partitions, last)
                 self._account = run.account

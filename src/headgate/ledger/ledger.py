@@ -252,7 +252,7 @@ class Ledger(RunFiles):
             if run.kind is Kind.UNDO and run.status is Status.SUCCEEDED:
                 states.mark_undone(session, run)
         values = dict(zip(statements.RUN_COLUMNS, run_row(run), strict=True))
-        names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished")
+        names = ("status", "account", "partitions", "schema_changes", "warnings", "error", "finished", "in_doubt")
         session.query(statements.FINISH, [*(values[n] for n in names), _now(), run.id])
         if run.lease:
             session.query(statements.RELEASE, [run.lease, run.id])
@@ -306,10 +306,15 @@ class Ledger(RunFiles):
         with self._writing(run_id) as session:
             return states.mark(session, run_id, numbers, State.IGNORED, State.OPEN)
 
+    def doubt(self, run: Run) -> None:
+        """Note that the destination of a failed run has not said what was committed of it, with the error that says so."""
+        with self._writing(run.id) as session:
+            session.query(statements.DOUBT, [run.error, run.id])
+
     def recover(self) -> list[Run]:
         """Close as failed the runs whose process on this host is gone, or has given no sign for too long.
 
-        Whether such a run had committed, its destination knows: `settle` says so afterwards.
+        Whether such a run had committed, its destination knows: it is in doubt until `settle` says so.
 
         Returns:
             The runs that were closed, oldest first.
@@ -321,6 +326,15 @@ class Ledger(RunFiles):
             with self._store.transaction() as session:
                 session.many(statements.ABANDON, lost)
         return [self.run(number) for _, _, number in lost]
+
+    def in_doubt(self, lease: str = "") -> list[Run]:
+        """Failed runs whose destination has not said what was committed of them, oldest first.
+
+        Args:
+            lease: only those of this import at its destination.
+        """
+        found = [run_of(r) for r in self._query(statements.IN_DOUBT, [])]
+        return [r for r in found if lease in ("", r.lease)]
 
     def prune(self, older_than: datetime, *, keep: int = 0) -> list[int]:
         """Forget closed runs and plans, their rejects and their files.

@@ -92,13 +92,27 @@ def run_row(run: Run) -> list[object]:
         to_text(run.lease),
         run.fence,
         run.checkpoint,
+        int(run.in_doubt),
     ]
 
 
 def run_of(row: Row) -> Run:
     """A run from the columns `statements.RUN_COLUMNS`."""
     id_, import_name, kind, operation, destination, fingerprint, plan_id, parent_id, status, *rest = row
-    account, partitions, schema_changes, warnings, error, started, finished, base, lease, fence, checkpoint = rest
+    (
+        account,
+        partitions,
+        schema_changes,
+        warnings,
+        error,
+        started,
+        finished,
+        base,
+        lease,
+        fence,
+        checkpoint,
+        in_doubt,
+    ) = rest
     return Run(
         import_name=import_name,
         kind=Kind(kind),
@@ -120,6 +134,7 @@ def run_of(row: Row) -> Run:
         lease=lease,
         fence=fence,
         checkpoint=checkpoint,
+        in_doubt=bool(in_doubt),
     )
 
 

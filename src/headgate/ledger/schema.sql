@@ -17,6 +17,7 @@ create table headgate_identity (
 -- parent_id is the run that an undo takes back, or whose records a retry tries again. base is the folder that
 -- a relative path in the destination's URL starts from. lease names the import at its destination; fence is the
 -- right to commit there. checkpoint is how far a run that commits batch by batch has come, as its destination keeps it.
+-- in_doubt is 1 while its destination has not said what was committed of a run whose process is gone or was not answered.
 create table headgate_run (
   id bigint not null primary key,
   import_name text not null,
@@ -41,7 +42,8 @@ create table headgate_run (
   base text not null default '',
   lease text not null default '',
   fence bigint not null default 0,
-  checkpoint text not null default ''
+  checkpoint text not null default '',
+  in_doubt bigint not null default 0
 );
 create index headgate_run_by_import on headgate_run (import_name, id);
 

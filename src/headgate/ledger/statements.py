@@ -19,6 +19,7 @@ COUNTER: Final = "select value from headgate_counter where name = ?"
 RUN_COLUMNS: Final = (
     "id", "import_name", "kind", "operation", "destination", "fingerprint", "plan_id", "parent_id", "status", "account",
     "partitions", "schema_changes", "warnings", "error", "started", "finished", "base", "lease", "fence", "checkpoint",
+    "in_doubt",
 )  # fmt: skip
 PROCESS_COLUMNS: Final = ("host", "pid", "born", "heartbeat")
 _RUN: Final = f"select {', '.join(RUN_COLUMNS)} from headgate_run"
@@ -39,13 +40,16 @@ STATUS: Final = "select status from headgate_run where id = ?"
 PROGRESS: Final = "update headgate_run set account = ?, heartbeat = ? where id = ? and status in ('queued', 'running')"
 FINISH: Final = """
 update headgate_run
-set status = ?, account = ?, partitions = ?, schema_changes = ?, warnings = ?, error = ?, finished = ?, heartbeat = ?
+set status = ?, account = ?, partitions = ?, schema_changes = ?, warnings = ?, error = ?, finished = ?,
+    in_doubt = ?, heartbeat = ?
 where id = ?"""
 OPEN_RUNS: Final = """
 select id, host, pid, born, heartbeat, lease from headgate_run where status in ('queued', 'running') order by id"""
 ABANDON: Final = """
-update headgate_run set status = 'failed', error = ?, finished = ?
+update headgate_run set status = 'failed', error = ?, finished = ?, in_doubt = case when lease = '' then 0 else 1 end
 where id = ? and status in ('queued', 'running')"""
+IN_DOUBT: Final = f"{_RUN} where in_doubt = 1 and status = 'failed' order by id"
+DOUBT: Final = "update headgate_run set error = ?, in_doubt = 1 where id = ? and status = 'failed'"
 PRUNABLE: Final = """
 select id, import_name, coalesce(finished, '') from headgate_run
 where status not in ('queued', 'running') order by id desc"""

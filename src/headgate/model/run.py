@@ -65,7 +65,7 @@ class Run:
         checkpoint: how far it has come, of a run that commits batch by batch; empty for others.
         resumed: whether it goes on where it was left by an earlier process.
         whole: of an undo: whether all of the run was to be taken back.
-        in_doubt: the destination did not answer to a commit.
+        in_doubt: the destination has not said what was committed: it did not answer to a commit, or the process is gone.
     """
 
     import_name: str
