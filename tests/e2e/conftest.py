@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 import yaml
 
 from headgate.cli.main import run
+from headgate.connectors.mysql.connection import Access
 from support.shop import Ask, Define, Headgate, Rows, Said, Shop, Start
 
 PROGRAM = "from headgate.cli.main import main; main()"
@@ -84,6 +86,13 @@ def postgres_shop(folder: Path, pg_db: str) -> Iterator[Shop]:
     """An empty PostgreSQL database."""
     with psycopg.connect(pg_db, autocommit=True) as connection:
         yield Shop("postgres", pg_db, connection)
+
+
+@pytest.fixture
+def mysql_shop(folder: Path, maria_db: str) -> Iterator[Shop]:
+    """An empty MariaDB database."""
+    with pymysql.connect(**Access.read({"url": maria_db}).params, charset="utf8mb4", autocommit=True) as connection:
+        yield Shop("mysql", maria_db, connection)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])

@@ -9,11 +9,28 @@ import pytest
 
 from support.shop import Define, Headgate, Shop, counts
 
-SERIAL = {"sqlite": "integer primary key", "postgres": "serial primary key"}
+SERIAL = {
+    "sqlite": "integer primary key",
+    "postgres": "serial primary key",
+    "mysql": "integer auto_increment primary key",
+}
+NAME = {"mysql": "varchar(40)"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres), "mysql"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """Each destination that can be looked up in."""
+    found: Shop = request.getfixturevalue(f"{request.param}_shop")
+    return found
+
+
+def name_type(shop: Shop) -> str:
+    """The type of a name that can be unique."""
+    return NAME.get(shop.kind, "text")
 
 
 def categories(shop: Shop) -> None:
-    shop.sql(f"create table category (id {SERIAL[shop.kind]}, name text not null unique, origin text)")
+    shop.sql(f"create table category (id {SERIAL[shop.kind]}, name {name_type(shop)} not null unique, origin text)")
     for name in ("Bikes", "Helmets"):
         shop.sql("insert into category (name) values (?)", [name])
     shop.sql("create table item (id integer primary key, category_id integer references category (id), qty integer)")
@@ -50,6 +67,8 @@ def test_a_value_is_looked_up_in_a_table(shop: Shop, define: Define, headgate: H
 
 def test_what_a_lookup_found_is_shown_by_check(shop: Shop, define: Define, headgate: Headgate) -> None:
     categories(shop)
+    if shop.kind == "mysql":
+        shop.sql("alter table category modify name varchar(40) collate utf8mb4_bin not null")
     shop.sql("insert into category (name) values ('BIKES')")
     define(shop, "id,category,qty\n1,bikes,1\n", **by_name(ignore_case=True))
     assert "lookup categories: 2 entries, 1 of them ambiguous" in headgate("check", "items").out
@@ -170,7 +189,8 @@ def test_a_run_that_fails_leaves_no_entry_behind(shop: Shop, define: Define, hea
 
 def test_an_entry_the_destination_refuses(shop: Shop, define: Define, headgate: Headgate) -> None:
     categories(shop)
-    shop.sql("create table colour (id integer primary key, name text unique check (length(name) < 6))")
+    number = SERIAL["mysql"] if shop.kind == "mysql" else "integer primary key"
+    shop.sql(f"create table colour (id {number}, name {name_type(shop)} unique check (length(name) < 6))")
     shop.sql("alter table item add column colour_id integer")
     definition = creating()
     definition["lookups"]["colours"] = {"connection": "shop", "table": "colour", "match": "name", "take": "name"}
@@ -185,7 +205,7 @@ def test_an_entry_the_destination_refuses(shop: Shop, define: Define, headgate: 
     assert shop.read("colour", "name") == [("blue",), ("red",)]
     said = headgate("rejects", 1).out
     assert 'has no entry for "vermilion", and none could be made: ' in said
-    assert "check" in said.lower()
+    assert ("constraint" if shop.kind == "mysql" else "check") in said.lower()
 
 
 def test_entries_go_with_the_first_batch(shop: Shop, define: Define, headgate: Headgate) -> None:
@@ -198,7 +218,7 @@ def test_entries_go_with_the_first_batch(shop: Shop, define: Define, headgate: H
 
 
 def test_the_lookup_may_be_the_table_itself(shop: Shop, define: Define, headgate: Headgate) -> None:
-    shop.sql(f"create table item (nr {SERIAL[shop.kind]}, id text unique, parent integer)")
+    shop.sql(f"create table item (nr {SERIAL[shop.kind]}, id {name_type(shop)} unique, parent integer)")
     define(
         shop,
         "id,of\na,\nb,a\nc,z\n",
@@ -209,6 +229,41 @@ def test_the_lookup_may_be_the_table_itself(shop: Shop, define: Define, headgate
     found = {name: (nr, parent) for nr, name, parent in shop.read("item")}
     assert found["b"][1] == found["a"][0]
     assert found["c"][1] == found["z"][0]
+
+
+def test_values_the_database_thinks_equal_are_refused_one_by_one(
+    mysql_shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    shop = mysql_shop
+    categories(shop)
+    shop.sql("alter table category modify name varchar(40) collate utf8mb4_general_ci not null")
+    texts = ["Tents", "tents", "Tents ", "Ténts", "Ropes", "bikes", "BIKES  ", "Lamps"]
+    data = "\n".join(["id,category,qty", *(f'{n},"{text}",1' for n, text in enumerate(texts))])
+    define(shop, data, **creating())
+    run = headgate("run", "items", "--json").json
+    assert counts(run) == {"created": 3, "invalid": 5}
+    assert {r["code"] for r in run["rejects"]} == {"LK01"}
+    assert "Duplicate entry 'tents'" in headgate("rejects", 1).out
+    made = dict(shop.sql("select name, id from category"))
+    assert set(made) == {"Bikes", "Helmets", "Tents", "Ropes", "Lamps"}
+    assert shop.read("item") == [(0, made["Tents"], 1), (4, made["Ropes"], 1), (7, made["Lamps"], 1)]
+
+
+def test_a_run_into_a_new_table_that_fails_leaves_no_entry_behind(
+    shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    categories(shop)
+    shop.sql("drop table item")
+    there = {"connection": "shop", "table": "item", "create": True}
+    definition = creating()
+    definition["fields"]["category_id"]["type"] = "integer"
+    define(shop, "id,category,qty\n1,Tents,1\n2,Bikes,x\n", **definition, destination=there, rejects={"limit": 0})
+    assert headgate("run", "items").code == 1
+    assert len(shop.read("category")) == 2
+    assert not shop.has("item")
+    define(shop, "id,category,qty\n1,Tents,1\n", **definition, destination=there)
+    assert headgate("run", "items").code == 0
+    assert shop.sql("select name from item join category c on c.id = category_id") == [("Tents",)]
 
 
 @pytest.mark.parametrize(

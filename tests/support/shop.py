@@ -67,6 +67,10 @@ class Shop:
 
     def sql(self, text: str, values: Sequence[object] = ()) -> Rows:
         """Executes a statement and commits; its rows if it has some."""
+        if self.kind == "mysql":
+            with self.connection.cursor() as found:
+                found.execute(text.replace("?", "%s"), tuple(values) or None)
+                return list(found.fetchall())
         text = text if self.kind == "sqlite" else text.replace("?", "%s")
         cursor = self.connection.execute(text, tuple(values)) if values else self.connection.execute(text)
         return cursor.fetchall() if cursor.description else []
@@ -83,7 +87,8 @@ class Shop:
 
     def has(self, table: str) -> bool:
         """Whether there is such a table."""
-        catalogue = "sqlite_master where name" if self.kind == "sqlite" else "pg_tables where tablename"
+        catalogues = {"sqlite": "sqlite_master where name", "mysql": "information_schema.tables where table_name"}
+        catalogue = catalogues.get(self.kind, "pg_tables where tablename")
         return bool(self.sql(f"select 1 from {catalogue} = ?", [table]))
 
 

@@ -8,13 +8,20 @@ from typing import Final
 
 from headgate.model.errors import DefinitionError
 
-_TOKENS: Final = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|::|:(?P<name>[A-Za-z_]\w*)""", re.DOTALL
+_PARAMETER: Final = r"|--[^\n]*|/\*.*?\*/|::|:(?P<name>[A-Za-z_]\w*)"
+_TOKENS: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""" + _PARAMETER, re.DOTALL)
+_MYSQL_TOKENS: Final = re.compile(
+    r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|`(?:[^`]|``)*`|\#[^\n]*""" + _PARAMETER, re.DOTALL
 )
 
 
 def with_parameters(
-    query: str, given: Collection[str], spell: Callable[[str], str], other: Callable[[str], str] = str
+    query: str,
+    given: Collection[str],
+    spell: Callable[[str], str],
+    other: Callable[[str], str] = str,
+    *,
+    mysql: bool = False,
 ) -> str:
     """A query with its parameters spelled as a driver takes them; texts, names in quotes, comments and casts are none.
 
@@ -22,6 +29,7 @@ def with_parameters(
         given: the parameters that have a value.
         spell: a parameter by its name.
         other: everything between.
+        mysql: whether texts have backslashes before quotes, names stand in backticks, and comments may begin with ``#``.
 
     Raises:
         DefinitionError: a parameter has no value, or a value no parameter.
@@ -29,7 +37,7 @@ def with_parameters(
     pieces: list[str] = []
     used: set[str] = set()
     end = 0
-    for token in _TOKENS.finditer(query):
+    for token in (_MYSQL_TOKENS if mysql else _TOKENS).finditer(query):
         if (name := token["name"]) is None:
             continue
         used.add(name)

@@ -197,6 +197,16 @@ class MysqlSession:
         except pymysql.Error as e:
             raise self.failure(e) from None
 
+    def describe(self, sql: str) -> tuple[tuple[Any, ...], ...]:
+        """The columns a query gives, as the driver describes them."""
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(sql)
+                described: Any = cursor.description  # its type says less than there is
+                return tuple(described)
+        except pymysql.Error as e:
+            raise self.failure(e) from None
+
     def pages(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
         """As `rows`, a part at a time. The connection can do nothing else before the last."""
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headgate.model.reading import Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .writer import MysqlWriter
 
 _MAX_IDENTIFIER = 64
@@ -52,6 +55,7 @@ class MysqlDestination:
             max_identifier=_MAX_IDENTIFIER,
             checkpoints=True,
             undo=True,
+            lookups=True,
             max_columns=_MOST_COLUMNS,
             folds_case=True,
             refuses=frozenset({"nan", "infinity"}),
@@ -97,6 +101,12 @@ class MysqlDestination:
         from .writer import MysqlWriter
 
         return MysqlWriter(self._access, spec)
+
+    def read(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Read a table or a query as text, on a connection of its own."""
+        from .lookups import read
+
+        return read(self._access, reading)
 
     def readable(self, image: str) -> str:
         """An image is the value's text."""

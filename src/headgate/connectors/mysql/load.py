@@ -42,7 +42,7 @@ class Loader:
         """Load a batch."""
         for start in range(0, batch.num_rows, _SLICE):
             part = batch.slice(start, _SLICE)
-            texts = [_escaped(part.column(c.source), c.type.kind) for c in self._columns]
+            texts = [escaped(part.column(c.source), c.type.kind) for c in self._columns]
             if self._local:
                 self._load(texts)
             else:
@@ -85,7 +85,7 @@ def _parts(rows: list[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _escaped(values: pa.Array, kind: str) -> pa.Array:
+def escaped(values: pa.Array, kind: str) -> pa.Array:
     """The values' text, as it stands in a line of LOAD DATA or between quotes in a statement."""
     if kind == "binary":
         return pa.array([None if v is None else v.hex() for v in values.to_pylist()], pa.string())

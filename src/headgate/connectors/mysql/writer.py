@@ -8,6 +8,7 @@ from contextlib import suppress
 import pyarrow as pa
 
 from headgate.model.errors import DestinationError, HeadgateError
+from headgate.model.reading import Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import NUMBER, Images, Matched, Operation, WriteSpec
 from headgate.sql import DECIDED, EXTRA, GONE, STAGE, Checkpoints, Staged, Target, Unheld, changes_schema
@@ -18,13 +19,14 @@ from .connection import Access, MysqlSession, identifier
 from .ddl import create_table
 from .dialect import MysqlDialect, MysqlSpelling
 from .load import Loader
+from .lookups import add_parents
 from .types import no_number
 
 
 class MysqlWriter:
     """The writer of one run: one connection, one transaction at a time.
 
-    A table that the run makes is a temporary one until `apply`, which makes the real one, empty, because making a table
+    A table that the run makes is a temporary one until `apply` or `add_parents`, which makes the real one, empty, because making a table
     commits; the records come into it with the commit. A run that fails removes it again. One that is killed between the two
     leaves it empty, and the next run of the import writes into it. In the same way a table that undo removes is
     removed after the commit.
@@ -107,6 +109,12 @@ class MysqlWriter:
         assert self._staged is not None
         return self._staged
 
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table; the run's own is made before, so that making it does not commit them."""
+        self._current()
+        self._make()
+        return add_parents(self._session, self._access.name, parents, rows)
+
     def write(self, batch: pa.RecordBatch) -> None:
         """Stage a batch."""
         self._current()
@@ -169,12 +177,15 @@ class MysqlWriter:
     def apply(self) -> Matched:
         """Carry out; see `headgate.spi.destination.Writer.apply`."""
         staged = self._current()
+        self._make()
+        return self._unheld.counted(staged.apply())
+
+    def _make(self) -> None:
+        """Make the real table in the place of the temporary one, which commits."""
         if self._create:
-            name = self._target.name
-            self._session.run(f"drop temporary table {name}")
+            self._session.run(f"drop temporary table {self._target.name}")
             self._session.run(create_table(self._wanted, mariadb=self._session.mariadb))
             self._made, self._create = True, False
-        return self._unheld.counted(staged.apply())
 
     def drop(self) -> bool:
         """Remove the table with the commit if nothing needs it; see `headgate.spi.destination.Writer.drop`."""

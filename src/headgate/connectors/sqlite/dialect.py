@@ -63,6 +63,7 @@ class SqliteDialect(SqliteSpelling):
     """
 
     overriding = ""
+    reopens_temp = True
 
     def __init__(self, spec: WriteSpec, found: Found) -> None:
         self.affinities = {f.name: affinity(found.declared[f.name]) for f in spec.fields}
