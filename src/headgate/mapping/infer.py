@@ -27,6 +27,7 @@ _CANDIDATES: Final = {
 _NUMBER: Final = "regexp_full_match({c}, '-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?')"
 _KINDS: Final = {"blank_stamp": "timestamp", "t_stamp": "timestamp", "utc_stamp": "timestamptz"}
 _USUAL_DIGITS = 18
+_AT_ONCE = 50
 
 
 class Inference:
@@ -52,8 +53,13 @@ class Inference:
     def add(self, batch: Batch) -> None:
         """Look at some more records."""
         live = {i: kinds for i, kinds in self._open.items() if kinds}
-        if not live or not batch.records.num_rows:
+        if not batch.records.num_rows:
             return
+        # One query over a thousand columns takes more memory than there is.
+        for start in range(0, len(live), _AT_ONCE):
+            self._look(dict(list(live.items())[start : start + _AT_ONCE]), batch)
+
+    def _look(self, live: dict[int, set[str]], batch: Batch) -> None:
         self._con.register(
             "batch", pa.Table.from_arrays([batch.records.column(i) for i in live], names=[f"c{i}" for i in live])
         )
