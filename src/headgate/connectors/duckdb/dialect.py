@@ -20,6 +20,7 @@ class DuckdbDialect:
     """Pure text."""
 
     overriding = ""
+    reopens_temp = True
 
     def literal(self, value: object, column: Column) -> str:
         """A value from a definition in the column's type."""
