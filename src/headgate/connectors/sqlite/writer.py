@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,9 +175,16 @@ class SqliteWriter:
     def _begin(self) -> None:
         self._session.run(f"attach ':memory:' as {_NEW}" if self._absent else "begin immediate")
         if self._create:
-            self._session.run(create_statement(self._place.found.schema, self._schema))
+            self._make_table()
         for column in self._added:
             self._session.run(add_column(self._place.found.name, column, self._schema))
+
+    def _make_table(self) -> None:
+        path, schema = self._place.path, self._place.found.schema
+        names = {name.lower() for (name,) in self._session.rows(f"select name from {self._schema}.sqlite_master")}
+        if schema.name.lower() in names:
+            raise DestinationError(f"{path}: table {schema.name} was made in the meantime", hint="Run again.")
+        self._session.run(create_statement(schema, self._schema))
 
     def _connect(self) -> None:
         con = self._open()
@@ -287,13 +296,27 @@ class SqliteWriter:
         return f"insert into {self._target.name} ({names}) select {values} from {source}"
 
     def _make_file(self) -> None:
-        """Put the database file in the place of the empty table that was matched against."""
-        self._made_file = not self._place.path.exists()
-        connect(self._place.path, create=True, timeout=self._place.timeout).close()
+        """Put the database file in the place of the empty table that was matched against.
+
+        Others may make the same file at this moment. Whoever finds something of others in it does not remove it, and
+        whoever removes it does so while it is locked, so that those who wait for it see that it is gone.
+        """
+        path, made = self._place.path, False
+        with suppress(OSError):  # where it cannot be made the next line says why
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+            made = True
+        connect(path, create=True, timeout=self._place.timeout).close()
         self._session.run(f"detach {self._schema}")
-        self._session.attach(self._place.path, self._schema)
-        self._session.run("begin immediate")
-        self._session.run(create_statement(self._place.found.schema, self._schema))
+        self._session.attach(path, self._schema)
+        try:
+            self._session.run("begin immediate")
+        except DestinationError:  # SQLite's own words for a file that is gone lead nowhere
+            if path.exists():
+                raise
+        if not path.exists():
+            raise DestinationError(f"{path}: the file was removed in the meantime", hint="Run again.")
+        self._made_file = made and not self._session.rows(f"select 1 from {self._schema}.sqlite_master")
+        self._make_table()
 
     # The end
 
@@ -320,6 +343,9 @@ class SqliteWriter:
     def abort(self) -> None:
         """Forget what was not committed."""
         self._over = True
+        if self._made_file and os.name != "nt":  # where an open file cannot be removed
+            self._place.path.unlink(missing_ok=True)
+            self._made_file = False
         self._release()
         if self._made_file:
             self._made_file = False
