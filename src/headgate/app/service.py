@@ -19,7 +19,7 @@ from headgate.engine.limits import kept
 from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
-from headgate.engine.runner import Observe, Progress, Runner, finishing
+from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped_late
 from headgate.engine.undo import Undo, check_undo
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, HeadgateError, UsageError
@@ -196,6 +196,13 @@ def _execute(
 
 def finish(project: Project, run: Run, work: Callable[[], None], what_stays: str = "nothing was kept") -> Run:
     """Do the work and close the run; where the destination did not answer to a commit, ask it what became of it."""
+    try:
+        return _finish(project, run, work, what_stays)
+    except KeyboardInterrupt:  # it came when the run was over
+        raise stopped_late(run) from None
+
+
+def _finish(project: Project, run: Run, work: Callable[[], None], what_stays: str) -> Run:
     try:
         return finishing(project.ledger, run, work, what_stays)
     except HeadgateError as e:

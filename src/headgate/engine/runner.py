@@ -358,7 +358,7 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
         if run.status is Status.RUNNING:
             run.status, run.error = Status.CANCELLED, f"cancelled by hand; {kept}"
             raise Cancelled(f"{run.kind} {run.id} was cancelled; {kept}") from None
-        raise Cancelled(f"stopped; {run.kind} {run.id} was done already, and what it did is kept") from None
+        raise stopped_late(run) from None
     except HeadgateError as e:
         run.status, run.error = Status.FAILED, str(e)
         raise
@@ -367,9 +367,16 @@ def finishing(ledger: Ledger, run: Run, work: Callable[[], None], kept: str = "n
         raise
     finally:
         run.finished = datetime.now(UTC)
-        point("ledger.before")
         with uninterrupted():
+            point("ledger.before")
             if not taken_over:
                 ledger.finish(run)
-        point("ledger.after")
+            point("ledger.after")
     return run
+
+
+def stopped_late(run: Run) -> Cancelled:
+    """What to raise for a signal to stop that came when a run was over."""
+    if run.status in (Status.SUCCEEDED, Status.PARTIAL):
+        return Cancelled(f"stopped; {run.kind} {run.id} was done already, and what it did is kept")
+    return Cancelled(f"stopped; {run.kind} {run.id} {run.status}", hint=f"See: headgate show {run.id}.")

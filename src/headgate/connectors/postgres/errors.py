@@ -73,7 +73,9 @@ def explain(e: psycopg.Error, what: str, *, cancelled: bool = False) -> Headgate
             f"{what}: the connection was lost ({words(e)})",
             hint="Run again when the server is back; nothing uncommitted was kept.",
         )
-    if state == "23505" and e.diag.schema_name == "pg_catalog":  # two transactions that make one table at the same moment
+    if (
+        state == "23505" and e.diag.schema_name == "pg_catalog"
+    ):  # two transactions that make one table at the same moment
         return DestinationError(f"{what}: another session made the same table at this moment", hint="Run again.")
     if state == "42501":
         return DestinationError(f"{what}: {words(e)}", hint="Grant the login the right it lacks.")

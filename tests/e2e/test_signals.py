@@ -1,0 +1,43 @@
+"""SIGINT and SIGTERM at every named point of a run: exit code 130, and either all of it is kept or nothing, as it is told."""
+
+from __future__ import annotations
+
+import signal
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from headgate.engine.crash import POINTS
+from support.shop import Define, Headgate, Shop, Start, counts, finish
+from support.trouble import begun, unsound, wake
+
+COLUMNS = "id integer primary key, name text, qty integer"
+THERE = [(1, "lamp", 5), (2, "desk", None)]
+RECORDS = 2_500
+DATA = "id,name,qty\n" + "".join(f"{n},name {n},{n}\n" for n in range(RECORDS))
+DONE = [(n, f"name {n}", n) for n in range(RECORDS)]
+BEFORE = POINTS[: POINTS.index("commit.after")]
+SIGNALS = cycle((signal.SIGINT, signal.SIGTERM))
+ONCE = [p for p in POINTS if p != "checkpoint.after"]
+
+
+@pytest.mark.parametrize(("at", "number"), list(zip(ONCE, SIGNALS, strict=False)), ids=str)
+def test_a_signal_at_a_point_of_a_run(
+    at: str, number: signal.Signals, sqlite_shop: Shop, define: Define, headgate: Headgate, start: Start, tmp_path: Path
+) -> None:
+    sqlite_shop.table("item", COLUMNS, THERE)
+    define(sqlite_shop, DATA)
+    process = begun(start, at)
+    process.send_signal(number)
+    wake(process)
+    said = finish(process)
+    assert (said.code, said.out) == (130, "")
+    kept = at not in BEFORE
+    assert ("run 1 was done already" if kept else "run 1 was cancelled; nothing was kept") in said.err
+    assert sorted(sqlite_shop.read("item")) == (DONE if kept else THERE)
+    assert headgate("show", 1, "--json").json["status"] == ("succeeded" if kept else "cancelled")
+    again = headgate("run", "items", "--json")
+    assert counts(again.json) == ({"unchanged": RECORDS} if kept else {"created": RECORDS - 2, "updated": 2})
+    assert sorted(sqlite_shop.read("item")) == DONE
+    assert unsound(tmp_path / "state") == []
