@@ -41,9 +41,6 @@ class Dialect(Spelling, Protocol):
     overriding: str
     """What stands between the column list and the SELECT of an INSERT (``overriding system value``), or nothing."""
 
-    reopens_temp: bool
-    """Whether one statement may read a temporary table twice."""
-
     def quote(self, name: str) -> str:
         """A name as an identifier."""
         ...

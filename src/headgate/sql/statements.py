@@ -127,23 +127,15 @@ class Statements:
 
     def create_extra(self) -> str:
         """List the records another one with the same key stands for."""
-        named = ", ".join(f"{self._value(k)} as q{i}" for i, k in enumerate(self._keys))
         keys = ", ".join(f"x.q{i}" for i in range(len(self._keys)))
+        named = ", ".join(f"{self._value(k)} as q{i}" for i, k in enumerate(self._keys))
+        repeated = " and ".join(f"d.q{i} = x.q{i}" for i in range(len(self._keys)))
         order = "desc" if self._spec.duplicates == "last" else "asc"
         return self._d.create_temp_as(
             EXTRA,
             f"select _n from (select x._n, row_number() over (partition by {keys} order by x._n {order}) as r "
-            f"from (select s._n, {named} from {self._d.temp(STAGE)} s) x {self._only_repeated()}) y where r > 1",
+            f"from (select s._n, {named} from {self._d.temp(STAGE)} s) x join ({self._repeated()}) d on {repeated}) y where r > 1",
         )
-
-    def _only_repeated(self) -> str:
-        """Keeps `create_extra` to records whose key another one has too. Where a temporary table may not be read twice, all
-        records are numbered but those without a key, which are equal to none.
-        """
-        keys = [f"q{i}" for i in range(len(self._keys))]
-        if not self._d.reopens_temp:
-            return "where " + " and ".join(f"x.{q} is not null" for q in keys)
-        return f"join ({self._repeated()}) d on " + " and ".join(f"d.{q} = x.{q}" for q in keys)
 
     def _repeated(self) -> str:
         keys = [self._value(k) for k in self._keys]
@@ -348,11 +340,6 @@ class Statements:
             f"and not exists (select 1 from {self._d.temp(STAGE)} s where {self._on_key()})",
         )
 
-    @property
-    def _lists_gone(self) -> bool:
-        """Whether `GONE` may hold anything: a table that the run makes had no records before."""
-        return self._spec.operation is Operation.MIRROR and not self._spec.planned and not self._spec.create
-
     def count_gone(self) -> str:
         """How many those are."""
         return f"select count(*) from {self._d.temp(GONE)}"
@@ -432,7 +419,7 @@ class Statements:
         )
         chosen = f"'{CREATE}', '{UPDATE}', '{REMOVE}', '{MARKED}'"
         parts = [self._named(["s._n", action, *new, *old], names) + f" from {source} where s._o in ({chosen})"]
-        if self._lists_gone:
+        if spec.operation is Operation.MIRROR and not spec.planned:
             keys = [shown if f.name in spec.key else "null" for f, shown in zip(spec.fields, old, strict=True)]
             gone = f" from {self._d.temp(GONE)} s join {self._t.name} t on {self._on_row()}"
             parts.append(self._named(["null", "'deleted'", *keys, *old], names) + gone)

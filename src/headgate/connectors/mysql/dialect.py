@@ -50,7 +50,6 @@ class MysqlDialect(MysqlSpelling):
     """
 
     overriding = ""
-    reopens_temp = False  # MariaDB could, MySQL cannot
 
     def __init__(self, *, mariadb: bool, collations: Mapping[str, str] | None = None) -> None:
         self._mariadb = mariadb

@@ -42,7 +42,6 @@ class PostgresDialect(PostgresSpelling):
     """
 
     overriding = "overriding system value"
-    reopens_temp = True
 
     def __init__(self, incomparable: frozenset[str] = frozenset()) -> None:
         self._incomparable = incomparable

@@ -63,7 +63,6 @@ class SqliteDialect(SqliteSpelling):
     """
 
     overriding = ""
-    reopens_temp = True
 
     def __init__(self, spec: WriteSpec, found: Found) -> None:
         self.affinities = {f.name: affinity(found.declared[f.name]) for f in spec.fields}
