@@ -20,7 +20,6 @@ class DuckdbDialect:
     """Pure text."""
 
     overriding = ""
-    reopens_temp = True
 
     def literal(self, value: object, column: Column) -> str:
         """A value from a definition in the column's type."""
