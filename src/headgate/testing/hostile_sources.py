@@ -46,7 +46,7 @@ class HostileInputTests:
             pytest.skip("not stated: inputs with a given header and records")
         source = make_of(names, rows)
         if source is None:
-            pytest.skip("such an input cannot be")
+            pytest.skip("not stated: an input with such names")
         with closing(source):
             (partition,) = source.partitions()
             with closing(source.open(partition)) as scan:
