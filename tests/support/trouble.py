@@ -7,30 +7,17 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from .shop import Start
+from .shop import Start, stopped
 
 DONE = ("succeeded", "partial", "undone")
 OUTCOMES = (
     "created", "updated", "unchanged", "deleted", "skipped", "invalid", "rejected", "held", "unknown",
 )  # fmt: skip
 REFUSED = ("invalid", "rejected", "held", "unknown")
-
-
-def stopped(process: subprocess.Popen[str]) -> None:
-    """Wait until a process has stopped at its point."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "T":
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not stop")
 
 
 def begun(start: Start, at: str, *words: object) -> subprocess.Popen[str]:

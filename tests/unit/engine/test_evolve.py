@@ -55,7 +55,7 @@ class _Scan:
 
     def batches(self) -> Any:
         for values in self._batches:
-            yield Batch(pa.RecordBatch.from_pydict({"v": pa.array(values, pa.string())}), 0, None)  # type: ignore[arg-type]
+            yield Batch(pa.RecordBatch.from_pydict({"v": pa.array(values, pa.string())}), range(len(values)))
 
     def close(self) -> None:
         pass
