@@ -215,3 +215,15 @@ def test_a_destination_that_cannot_says_what_to_do(sqlite_shop: Shop, define: De
     assert refused.code == 2
     assert "the destination cannot change the type of a column within a run, and 'v' would need it" in refused.err
     assert "Do it by hand" in refused.err
+
+
+def test_another_import_of_that_name_says_nothing_of_this_one(
+    sqlite_shop: Shop, headgate: Headgate, folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "items.csv").write_text("id,name\n1,lamp\n")
+    (folder / "elsewhere" / "items.csv").write_text("id,other\n1,lamp\n")
+    words = ("run", "items.csv", "--into", "sqlite:///there.db#item", "--key", "id", "--create", "--json")
+    assert headgate(*words).code == 0
+    monkeypatch.chdir(folder / "elsewhere")
+    assert headgate(*words).json["warnings"] == []

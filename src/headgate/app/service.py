@@ -169,8 +169,9 @@ def _execute(
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
     batched = definition.spec.commit == "batch"
+    run.base = str(definition.base)
     if kind is Kind.RUN:
-        run.base, run.lease = str(definition.base), lease_of(project, definition)
+        run.lease = lease_of(project, definition)
         run.checkpoint = NOTHING if batched else ""
     run = project.ledger.begin(run, resume=batched and kind is Kind.RUN and not from_start)
 

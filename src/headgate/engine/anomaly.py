@@ -5,22 +5,12 @@ from __future__ import annotations
 import statistics
 from fractions import Fraction
 
-from headgate.ledger import Ledger
 from headgate.model.errors import LimitExceeded
 from headgate.model.guards import AnomalySpec
 from headgate.model.outcome import Account, Outcome
-from headgate.model.run import Kind, Run, Status
 
 ENOUGH = 3
 """So many earlier runs say what is usual; fewer say nothing."""
-
-
-def earlier(ledger: Ledger, run: Run, count: int) -> list[Account]:
-    """The accounts of the last runs of an import that read something and came to their end, newest first."""
-    done = (Status.SUCCEEDED, Status.PARTIAL)
-    found = ledger.runs(10 * count, run.import_name, Kind.RUN)
-    of_it = (r for r in found if r.destination == run.destination and r.status in done and r.partitions)
-    return [r.account for _, r in zip(range(count), of_it, strict=False)]
 
 
 def unusual(spec: AnomalySpec, account: Account, before: list[Account]) -> list[str]:

@@ -12,12 +12,14 @@ import pyarrow as pa
 from headgate.ledger import Ledger
 from headgate.mapping.sql import connect, ident
 from headgate.model.errors import DefinitionError
-from headgate.model.run import Kind, Run, Status
+from headgate.model.run import Run
 from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import INTEGERS, MAX_PRECISION, FieldType
 from headgate.spi.destination import Alterable, Destination
 from headgate.spi.source import Partition, Source
+
+from .earlier import earlier_runs
 
 COLUMNS = "columns"
 """The finding that keeps the names of a source's columns for the next run."""
@@ -189,9 +191,7 @@ def since_last(ledger: Ledger, run: Run, columns: Sequence[str], unclaimed: Sequ
         columns: of the source.
         unclaimed: those of them that no field takes.
     """
-    done = (Status.SUCCEEDED, Status.PARTIAL, Status.UNDONE)
-    found = ledger.runs(50, run.import_name, Kind.RUN)
-    last = next((r for r in found if r.id != run.id and r.status in done and r.partitions), None)
+    last = next(earlier_runs(ledger, run, 1, undone=True), None)
     had = last.partitions[0].findings.get(COLUMNS) if last is not None else None
     if last is None or not isinstance(had, list):
         return []

@@ -23,9 +23,10 @@ from headgate.spi.destination import Destination, Writer
 from headgate.spi.source import Scan
 
 from .ahead import ahead
-from .anomaly import check_usual, earlier
+from .anomaly import check_usual
 from .crash import point
 from .delivery import Delivery, alive, claim, done_status
+from .earlier import earlier_runs
 from .evolve import COLUMNS
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_expected, check_rejects, check_writes, kept, together
@@ -187,7 +188,7 @@ class Runner:
     def _check_usual(self) -> None:
         spec = self._prepared.spec
         if spec.anomaly is not None:
-            before = earlier(self._ledger, self._run, spec.anomaly.runs)
+            before = [r.account for r in earlier_runs(self._ledger, self._run, spec.anomaly.runs)]
             self._run.warnings += check_usual(spec.anomaly, self._account, before, kept(spec))
 
     def _match(self, writer: Writer) -> Matched:
