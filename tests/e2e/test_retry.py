@@ -322,11 +322,26 @@ def test_a_retry_does_not_repeat_what_one_that_was_taken_for_failed_had_committe
     with monkeypatch.context() as unreachable:
         unreachable.setattr("headgate.app.recovery.look", lambda *_: False)
         assert headgate("show", 2, "--json").json["status"] == "failed"
-    said = headgate("retry", 1)
+        said = headgate("retry", 1)  # whose destination answers when it has chosen its records, and not before
     assert said.code == 1
     assert "run 2, which was taken for failed, had been done after all" in said.err
     assert counts(headgate("show", 1, "--json").json) == {"created": 4}
     assert "no open rejects" in headgate("retry", 1).out
+    assert appended.read("item") == [(1, 1), (2, 2), (3, 1), (4, 2)]
+
+
+def test_a_retry_that_had_committed_is_found_out_by_the_next_command(
+    appended: Shop, headgate: Headgate, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADGATE_CRASH", "commit.after")
+    start("retry", 1).wait(60)
+    monkeypatch.delenv("HEADGATE_CRASH")
+    with monkeypatch.context() as unreachable:
+        unreachable.setattr("headgate.app.recovery.look", lambda *_: False)
+        assert headgate("show", 2, "--json").json["status"] == "failed"
+    said = headgate("retry", 1)
+    assert (said.code, said.out) == (0, "Run 1 has no open rejects.\n")
+    assert headgate("show", 2, "--json").json["status"] == "succeeded"
     assert appended.read("item") == [(1, 1), (2, 2), (3, 1), (4, 2)]
 
 
