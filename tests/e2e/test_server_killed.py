@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
@@ -132,6 +133,7 @@ def test_a_server_that_dies_while_it_commits_is_asked_when_it_is_back(
     with psycopg.connect(server.url, autocommit=True) as c:
         # A commit is on the disk then, and not answered: it waits for a standby that never comes.
         _set(c, "nobody")
+        _commits_wait(server, c)
         process.send_signal(signal.SIGCONT)
         _until(c, WAITING, process)
         server.kill()
@@ -175,6 +177,24 @@ def test_a_run_that_was_committed_when_process_and_server_died_is_known_when_the
     assert counts(headgate("show", 1, "--json").json) == {"created": 1000, "updated": 500}
     assert headgate("undo", 1).code == 0
     assert all(name == "old" for _, name, _ in rows(server))
+
+
+def _commits_wait(server: Server, c: psycopg.Connection[Any]) -> None:
+    """The server has taken its setting up when a commit of ours waits, which is then let go."""
+    with (
+        psycopg.connect(server.url, autocommit=True, application_name="probe") as probe,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        deadline = time.monotonic() + 60
+        for n in range(1000):
+            writing = aside.submit(probe.execute, f"comment on schema public is 'try {n}'".encode())
+            while not writing.done():
+                assert time.monotonic() < deadline
+                if c.execute(WAITING.replace("'headgate'", "'probe'")).fetchall():
+                    c.execute("select pg_cancel_backend(%s)", (probe.info.backend_pid,))
+                    writing.result(60)
+                    return
+    raise AssertionError("no commit waits")
 
 
 def _set(c: psycopg.Connection[Any], standby: str) -> None:
