@@ -372,6 +372,7 @@ def help_of(command: click.Command, context: click.Context) -> str:
 EXAMPLE_URLS = {
     "memory": "memory://",
     "sqlite": "sqlite:///shop.db",
+    "duckdb": "duckdb:///shop.duckdb",
     "postgres": "postgresql://user@localhost/shop",
     "mysql": "mysql://user@localhost/shop",
 }
