@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from support.crashing import Case, Crasher, Zygote, cases, connected, points
+from support.crashing import FILES, KINDS, Case, Crasher, Zygote, cases, connected, points
 from support.mariadb import MariaServer
 
 RANDOM_KILLS = 4
-KINDS = ("sqlite", "postgres", "mysql")
-# Every case on the embedded destination; on servers those whose commits differ.
+# Every case on the embedded destination; on others those whose commits differ.
 CHOSEN = [
     *cases("sqlite"),
-    *(Case(k, o, c) for k in ("postgres", "mysql") for o, c in (("upsert", "run"), ("append", "batch"))),
-    *(Case(k, "mirror", verb="undo") for k in ("postgres", "mysql")),
+    *(Case(k, o, c) for k in ("duckdb", "postgres", "mysql") for o, c in (("upsert", "run"), ("append", "batch"))),
+    *(Case(k, "mirror", verb="undo") for k in ("duckdb", "postgres", "mysql")),
     Case("postgres", "delete"),
     Case("postgres", "upsert", "batch"),
 ]
@@ -48,7 +47,7 @@ def mysql_url(maria: MariaServer, maria_db: str) -> str:
 
 @pytest.fixture
 def url(request: pytest.FixtureRequest, case: Case) -> str:
-    return "" if case.kind == "sqlite" else str(request.getfixturevalue(f"{case.kind}_url"))
+    return "" if case.kind in FILES else str(request.getfixturevalue(f"{case.kind}_url"))
 
 
 def chosen_points(case: Case) -> list[str]:

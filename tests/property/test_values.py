@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headgate.connectors.duckdb import DuckdbDestination
 from headgate.connectors.memory import MemoryDestination
 from headgate.connectors.mysql import MysqlDestination
 from headgate.connectors.postgres import PostgresDestination
@@ -95,13 +96,15 @@ def records(draw: st.DrawFn) -> Records:
     return Records(tuple(made), *lists)
 
 
-@pytest.fixture(scope="module", params=("memory", "sqlite", "postgres", "mariadb"))
+@pytest.fixture(scope="module", params=("memory", "sqlite", "duckdb", "postgres", "mariadb"))
 def destination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Destination]:
     made: Any
     if request.param == "memory":
         made = MemoryDestination({"url": f"memory://{uuid.uuid4()}"}, Path())
     elif request.param == "sqlite":
         made = SqliteDestination({"url": f"sqlite:///{tmp_path_factory.mktemp('values')}/place.db"}, Path())
+    elif request.param == "duckdb":
+        made = DuckdbDestination({"url": f"duckdb:///{tmp_path_factory.mktemp('values')}/place.duckdb"}, Path("/"))
     elif request.param == "postgres":
         made = PostgresDestination({"url": request.getfixturevalue("pg_database")}, Path())
     else:

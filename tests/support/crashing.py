@@ -28,6 +28,9 @@ from headgate.engine.crash import POINTS
 
 ROWS = 6_000
 BATCH = 2_048
+FILES = {"sqlite": "shop.db", "duckdb": "shop.duckdb"}
+"""Destinations that are a file of the project."""
+KINDS = (*FILES, "postgres", "mysql")
 BATCH_POINTS = ("checkpoint.after",)
 HEAD = """| case | kills | hit while running | of those after the commit | wrong afterwards |
 | --- | ---: | ---: | ---: | ---: |"""
@@ -106,12 +109,12 @@ class Place:
     """One case's project and destination, made anew for every kill.
 
     Args:
-        url: of the destination; for SQLite a file in the folder.
+        url: of the destination, unless that is a file in the folder.
     """
 
     def __init__(self, case: Case, folder: Path, url: str) -> None:
         self.case, self.folder = case, folder
-        self.url = f"sqlite:///{folder / 'shop.db'}" if case.kind == "sqlite" else url
+        self.url = f"{case.kind}:///{folder / FILES[case.kind]}" if case.kind in FILES else url
         folder.mkdir(parents=True, exist_ok=True)
         self._write()
 
@@ -141,9 +144,9 @@ class Place:
             "drop table if exists item", *self._drop_state(), f"create table item (id integer{key}, name varchar(20), qty integer)",
             "insert into item values " + ", ".join(f"({i}, 'name {i % 5}', {i % 1000})" for i in range(0, ROWS + 300, 3)),
         ]  # fmt: skip
-        if self.case.kind == "sqlite":
-            for name in ("shop.db", "shop.db-journal", "shop.db-wal"):
-                (self.folder / name).unlink(missing_ok=True)
+        if self.case.kind in FILES:
+            for left in self.folder.glob(f"{FILES[self.case.kind]}*"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         with connected(self.case.kind, self.url) as execute:
             for sql in statements:
                 execute(sql)
@@ -184,6 +187,10 @@ def connected(kind: str, url: str) -> Iterator[Any]:
     """Executes statements, each committed, and gives their rows."""
     if kind == "sqlite":
         connection: Any = sqlite3.connect(urlsplit(url).path[1:], isolation_level=None, timeout=20)
+    elif kind == "duckdb":
+        import duckdb
+
+        connection = duckdb.connect(urlsplit(url).path[1:])
     elif kind == "postgres":
         import psycopg
 
@@ -323,7 +330,7 @@ def servers(kinds: list[str]) -> Iterator[dict[str, str]]:
     from support.postgres import Server
 
     started: list[Any] = []
-    urls = {"sqlite": ""}
+    urls = dict.fromkeys(FILES, "")
     try:
         if "postgres" in kinds:
             started.append(postgres := Server())
@@ -344,9 +351,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--on", action="append", choices=("sqlite", "postgres", "mysql"))
+    parser.add_argument("--on", action="append", choices=KINDS)
     given = parser.parse_args()
-    kinds = given.on or ["sqlite", "postgres", "mysql"]
+    kinds = given.on or list(KINDS)
     chance = random.Random(given.seed)
     print(f"seed {given.seed}\n\n{HEAD}", flush=True)
     tallies: dict[Case, Tally] = {}

@@ -20,7 +20,7 @@ _CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
+class Range:
     """Records of a temporary table from one number to another, and how many they are."""
 
     low: int
@@ -94,7 +94,7 @@ class Staged:
             whole = self._span(st.STAGE)
             refused: list[Refusal] = []
 
-            def hold(part: _Range, probe: Callable[[int, int], str] = probe) -> None:
+            def hold(part: Range, probe: Callable[[int, int], str] = probe) -> None:
                 self._session.attempt(probe(part.low, part.high))
 
             def refuse(number: int, e: Refused, name: str = field.name, refused: list[Refusal] = refused) -> None:
@@ -191,7 +191,7 @@ class Staged:
         where = f"s._o = '{decision}'"
         refused: list[Refusal] = []
 
-        def land(part: _Range) -> None:
+        def land(part: Range) -> None:
             self._session.attempt(self.statements.apply(decision, part.low, part.high), part.count)
 
         def refuse(number: int, e: Refused) -> None:
@@ -248,8 +248,8 @@ class Staged:
         self,
         table: str,
         where: str,
-        whole: _Range,
-        hold: Callable[[_Range], None],
+        whole: Range,
+        hold: Callable[[Range], None],
         refuse: Callable[[int, Refused], None],
     ) -> None:
         """Try a range; where it is refused, try its halves, down to single records; in order."""
@@ -264,14 +264,14 @@ class Staged:
                 else:
                     ranges += reversed(self._halves(table, where, part))
 
-    def _halves(self, table: str, where: str, part: _Range) -> tuple[_Range, _Range]:
+    def _halves(self, table: str, where: str, part: Range) -> tuple[Range, Range]:
         first = part.count // 2
         middle = int(self._session.rows(self.statements.median(table, part.low, part.high, part.count, where))[0][0])
-        return _Range(part.low, middle - 1, first), _Range(middle, part.high, part.count - first)
+        return Range(part.low, middle - 1, first), Range(middle, part.high, part.count - first)
 
-    def _span(self, table: str, where: str = "") -> _Range:
+    def _span(self, table: str, where: str = "") -> Range:
         low, high, count = self._session.rows(self.statements.span(table, where))[0]
-        return _Range(int(low or 0), int(high or 0), int(count))
+        return Range(int(low or 0), int(high or 0), int(count))
 
     def _numbers(self, sql: str) -> list[int]:
         return [int(n) for (n,) in self._session.rows(sql)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,12 +27,14 @@ class Found:
 
     Attributes:
         sql: its name for statements.
-        locators: quoted columns that find a row again.
+        locators: quoted columns that find a row again; none where only its values could.
+        collated: columns that compare texts by a collation.
     """
 
     sql: str
     table: TableSchema
     locators: tuple[str, ...]
+    collated: frozenset[str]
 
 
 def split(name: str) -> tuple[str, str]:
@@ -79,7 +81,22 @@ def find(rows: Rows, name: str) -> Found | None:
     key, unique = _keys(rows, of_table)
     free = all(c.name.lower() != "rowid" for c in columns)
     locators = ("rowid",) if free else tuple(identifier(k) for k in key)
-    return Found(sql_name(name), TableSchema(name, columns, key, unique), locators)
+    return Found(sql_name(name), TableSchema(name, columns, key, unique), locators, _collated(rows, of_table, columns))
+
+
+def _collated(rows: Rows, where: str, columns: Iterable[Column]) -> frozenset[str]:
+    """Only the statement that makes a table tells the collations of its columns."""
+    ((statement,),) = rows(f"select sql from duckdb_tables() where {where}")
+    if " COLLATE " not in statement:
+        return frozenset()
+
+    def said(name: str) -> bool:
+        return (
+            re.search(rf"(?:{re.escape(identifier(name))}|[(\s]{re.escape(name)}) VARCHAR COLLATE ", statement)
+            is not None
+        )
+
+    return frozenset(c.name for c in columns if said(c.name))
 
 
 def _keys(rows: Rows, where: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

@@ -1,16 +1,17 @@
 """Which file, how it is opened, and one transaction as the method of `headgate.sql` needs it.
 
 DuckDB has no savepoints, and an error of a constraint ends the transaction. So everything that is staged and decided is
-committed, in temporary tables; the transaction holds nothing but what is written to the destination's table, and its
-statements are remembered. Where one is refused, the transaction is rolled back and the others are carried out again.
+committed, in temporary tables; the transaction holds nothing but what is written to the destination's tables, and its
+statements are remembered. Where one is refused, the transaction is rolled back, and the others are carried out again before
+the next.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,7 +24,7 @@ import pyarrow as pa
 from headgate.model.errors import Cancelled, ConnectionFailed, UsageError
 from headgate.sql import swallowed
 
-from .errors import STOPPED, explain, refusal
+from .errors import STOPPED, explain, refusal, words
 
 _OPTIONS: Final = ("type", "url", "memory_limit", "threads", "temp_directory", "timeout")
 _PAGE: Final = 65_536
@@ -94,6 +95,10 @@ class Access:
             )
         try:
             connection = duckdb.connect(str(self.path), config=dict(self.config))
+        except duckdb.ParserException as e:
+            raise UsageError(
+                f"memory_limit is {self.config['memory_limit']!r}: {words(e)}", hint="Write it like 1GB or 512MiB."
+            ) from None
         except duckdb.Error as e:
             raise explain(e, self.path) from None
         connection.execute("set TimeZone = 'UTC'")
@@ -129,7 +134,9 @@ class DuckdbSession:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._held: threading.Lock | None = None
+        self._first: list[str] = []
         self._done: list[str] | None = None
+        self._stale = False
         self._cancelled = False
         self.connection = access.connect()
 
@@ -149,53 +156,103 @@ class DuckdbSession:
             )
         self._held = lock
 
+    def first(self, table: str, columns: Sequence[str], rows: pa.Table) -> None:
+        """Have rows added to a table at the beginning of the transaction, which has not begun.
+
+        Args:
+            table: its name for statements.
+            columns: quoted, in the order of `rows`.
+        """
+        kept = f"temp._hg_first_{len(self._first)}"
+        with self.registered("_hg_rows", rows):
+            self._query(f"create temp table {kept.removeprefix('temp.')} as select * from _hg_rows")
+        self._first.append(f"insert into {table} ({', '.join(columns)}) select * from {kept}")
+
     def begin(self) -> None:
         """Begin the transaction."""
+        self._done, self._first = self._first, []
         self._query("begin")
-        self._done = []
+        for sql in self._done:
+            self._query(sql)
 
     def run(self, sql: str) -> int:
         """Execute and return the number of rows."""
         affected = _affected(self._query(sql))
-        if self._done is not None:
-            self._done.append(sql)
+        self._remember(sql)
         return affected
 
     def attempt(self, sql: str, expected: int | None = None) -> None:
         """Execute; a refusal leaves everything as it was before. See `headgate.sql.Session.attempt`."""
+        self._restore()
+        self._stale = self._done is not None
+        self._try(sql, expected)
+        self._stale = False
+        self._remember(sql)
+
+    def probe(self, sql: str, expected: int) -> None:
+        """As `attempt`, but what is written is forgotten. Only within the transaction.
+
+        Raises:
+            Refused, HeadgateError: as for `attempt`.
+        """
+        self._restore()
+        self._stale = True
+        self._try(sql, expected)
+
+    def tried(self, sql: str) -> pa.Table:
+        """Execute after what was given to `first`, in a transaction that is rolled back, and return what it gives.
+
+        Raises:
+            Refused, HeadgateError: as for `attempt`.
+        """
+        self._query("begin")
+        try:
+            for done in self._first:
+                self._query(done)
+            self._go_on()
+            return self.connection.sql(sql).to_arrow_table()
+        except duckdb.Error as e:
+            raise self._refused(e) from None
+        finally:
+            self._query("rollback")
+
+    def _try(self, sql: str, expected: int | None) -> None:
         try:
             affected = _affected(self._execute(sql))
         except duckdb.Error as e:
-            refused = refusal(e)
-            if refused is None or self._cancelled:
-                raise self._failure(e) from None
-            self._again()
-            raise refused from None
+            raise self._refused(e) from None
         if expected is not None and affected != expected:
-            self._again()
             raise swallowed()
+
+    def _refused(self, e: duckdb.Error) -> Exception:
+        refused = None if self._cancelled else refusal(e)
+        return self._failure(e) if refused is None else refused
+
+    def _restore(self) -> None:
+        """Do once more what was done in the transaction. Nobody else has written meanwhile, so it does the same."""
+        if not self._stale:
+            return
+        self._stale = False
+        for sql in ("rollback", "begin", *(self._done or ())):
+            self._query(sql)
+
+    def _remember(self, sql: str) -> None:
         if self._done is not None:
             self._done.append(sql)
-
-    def _again(self) -> None:
-        """Do once more what was done in the transaction. Nobody else has written meanwhile, so it does the same."""
-        if self._done is None:
-            return
-        self._query("rollback")
-        self._query("begin")
-        for sql in self._done:
-            self._query(sql)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Execute and return everything."""
         return list(self._query(sql).fetchall())
 
-    def pages(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Execute, a part at a time, as batches of a schema. The connection can do nothing else before the last."""
-        if self._cancelled:
-            raise Cancelled(STOPPED)
+    def pages(self, sql: str, schema: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:
+        """Execute, a part at a time, as batches (of a schema). The connection can do nothing else before the last."""
+        self._go_on()
+        self._restore()
         try:
             for batch in self.connection.sql(sql).to_arrow_reader(_PAGE):
+                if schema is None:
+                    yield batch
+                    continue
                 columns = [c.cast(of) for c, of in zip(batch.columns, schema.types, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
         except duckdb.Error as e:
@@ -203,18 +260,28 @@ class DuckdbSession:
 
     def load(self, table: str, columns: str, batch: pa.RecordBatch) -> None:
         """Append a batch to a table; `columns` are expressions over the batch's."""
-        self.connection.register("_hg_batch", batch)
-        try:
+        with self.registered("_hg_batch", batch):
             self._query(f"insert into {table} select {columns} from _hg_batch")
-        finally:
-            self.connection.unregister("_hg_batch")
 
-    def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def registered(self, name: str, rows: pa.RecordBatch | pa.Table) -> Iterator[None]:
+        """Let statements read rows by a name meanwhile."""
+        self.connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self.connection.unregister(name)
+
+    def _go_on(self) -> None:
         if self._cancelled:
             raise Cancelled(STOPPED)
+
+    def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        self._go_on()
         return self.connection.execute(sql)
 
     def _query(self, sql: str) -> duckdb.DuckDBPyConnection:
+        self._restore()
         try:
             return self._execute(sql)
         except duckdb.Error as e:

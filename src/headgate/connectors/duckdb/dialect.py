@@ -17,9 +17,20 @@ _NUMBERS: Final = (*INTEGERS, "decimal", "double")
 
 
 class DuckdbDialect:
-    """Pure text."""
+    """Pure text.
+
+    Args:
+        collated: columns of the destination's table that compare texts by a collation, which may take different texts for
+            equal.
+    """
 
     overriding = ""
+
+    def __init__(self, collated: frozenset[str] = frozenset()) -> None:
+        self._collated = collated
+
+    def _exact(self, expr: str, column: Column) -> str:
+        return f"decode(encode({expr}))" if column.name in self._collated else expr
 
     def literal(self, value: object, column: Column) -> str:
         """A value from a definition in the column's type."""
@@ -85,7 +96,7 @@ class DuckdbDialect:
 
     def comparable(self, expr: str, column: Column) -> str:
         """Texts and documents are compared character by character."""
-        return f"cast({expr} as VARCHAR)" if column.type.kind == "json" else expr
+        return f"cast({expr} as VARCHAR)" if column.type.kind == "json" else self._exact(expr, column)
 
     def shown(self, expr: str, field: WriteField, column: Column) -> str:
         """The value in the field's type; NULL for what that has no value for."""
@@ -93,7 +104,7 @@ class DuckdbDialect:
         if field.type == IMAGE:
             return self.image(expr, column)
         if kind in _TEXTS:
-            return f"cast({expr} as VARCHAR)"
+            return f"cast({self._exact(expr, column)} as VARCHAR)"
         of = self.staged_type(field.type)
         if kind in ("date", "timestamp", "timestamptz") and column.type.kind == kind:
             return f"case when isfinite({expr}) then try_cast({expr} as {of}) end"
@@ -106,7 +117,7 @@ class DuckdbDialect:
 
     def image(self, expr: str, column: Column) -> str:
         """The value's text; hexadecimal digits of bytes."""
-        return f"hex({expr})" if column.type.kind == "binary" else f"cast({expr} as VARCHAR)"
+        return f"hex({expr})" if column.type.kind == "binary" else f"cast({self._exact(expr, column)} as VARCHAR)"
 
     def all_same(self, left: Sequence[str], right: Sequence[str]) -> str:
         """Pair by pair."""

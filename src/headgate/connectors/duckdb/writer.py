@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from headgate.model.errors import DestinationError
+from headgate.model.reading import Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import NUMBER, Images, Matched, WriteSpec
-from headgate.sql import STAGE, Checkpoints, Staged, Target, changes_schema
+from headgate.sql import STAGE, Checkpoints, Target, changes_schema
 from headgate.sql.journal import JournaledStatements
 
 from .catalog import create_table, find, missing, sql_name
 from .connection import Access, DuckdbSession, identifier
 from .dialect import DuckdbDialect
+from .lookups import add_parents
+from .staged import DuckdbStaged
 
 _LIKENESS = "temp._hg_likeness"
 """An empty table that is matched against in the place of the one that `apply` makes."""
@@ -42,8 +45,8 @@ class DuckdbWriter:
                 f"{access.path}: there is no such file, and so no table {spec.table}",
                 hint="Correct the connection's url, or let the run make both: create: true.",
             )
-        self._over = False
-        self._staged: Staged | None = None
+        self._over = self._own_parents = False
+        self._staged: DuckdbStaged | None = None
         self._session = DuckdbSession(access)
         try:
             self._prepare()
@@ -60,7 +63,7 @@ class DuckdbWriter:
             raise DestinationError(
                 f"{self._access.path}: {spec.table} has no column {unknown!r}", hint=f"There are: {there}."
             )
-        self._staged = Staged(self._dialect, self._session, spec, self._target)
+        self._staged = DuckdbStaged(self._dialect, self._session, spec, self._target)
         self._staged.forget()
         self._staged.create_stage()
         self._columns = self._staged.statements.stage_columns()
@@ -86,6 +89,13 @@ class DuckdbWriter:
             raise missing(self._session.rows, spec.table, self._access.path)
         key = frozenset(spec.key)
         unique = any(columns and key.issuperset(columns) for columns in (found.table.key, *found.table.unique))
+        if collated := sorted(key & found.collated):
+            raise DestinationError(
+                f"{self._access.path}: {spec.table}: {collated[0]} is compared by a collation, by which the table's own keys are "
+                "not told apart",
+                hint="Make the column anew without COLLATE, or take another key.",
+            )
+        self._dialect = DuckdbDialect(found.collated)
         locators = found.locators or tuple(identifier(k) for k in spec.key)
         if not locators:
             raise DestinationError(
@@ -94,7 +104,7 @@ class DuckdbWriter:
             )
         return Target(found.sql, {c.name: c for c in found.table.columns}, locators, unique)
 
-    def _current(self) -> Staged:
+    def _current(self) -> DuckdbStaged:
         if self._over:
             raise DestinationError("this run's writing is over; open the destination again")
         if self._staged is None:  # nothing was written since the last commit
@@ -112,10 +122,19 @@ class DuckdbWriter:
         values = ", ".join(f"cast({c.name} as {c.sql})" for c in self._columns)
         self._session.load(self._dialect.temp(STAGE), values, staged)
 
+    def add_parents(self, parents: Parents, rows: pa.RecordBatch) -> pa.Table:
+        """Add records to another table, when the others are written; see `headgate.spi.destination.AddsParents`."""
+        self._current()
+        self._session.hold()
+        self._own_parents |= sql_name(parents.table).lower() == self._target.name.lower()
+        return add_parents(self._session, self._access.path, parents, rows)
+
     def match(self, *, deletions: bool = True) -> Matched:
         """Decide; see `headgate.spi.destination.Writer.match`. Nobody else writes from here to the end."""
         staged = self._current()
         self._session.hold()
+        if self._own_parents:  # they may be found
+            self._session.begin()
         return staged.match(self._read, deletions=deletions)
 
     def changes(self) -> Iterator[pa.RecordBatch]:
@@ -141,7 +160,8 @@ class DuckdbWriter:
         staged = self._current()
         if self._create:
             self._session.run(f"drop table {_LIKENESS}")
-        self._session.begin()
+        if not self._own_parents:
+            self._session.begin()
         if self._create:
             self._session.run(create_table(self._wanted))
             target = Target(
@@ -164,7 +184,7 @@ class DuckdbWriter:
                 kept.claim(self._spec.ticket)
             kept.keep(self._spec.ticket, checkpoint)
         self._session.commit()
-        self._made_file = self._create = False
+        self._made_file = self._create = self._own_parents = False
         self._staged = None
         if not self._spec.batched:
             self._over = True
