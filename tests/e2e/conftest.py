@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pymysql
 import pytest
@@ -79,6 +80,30 @@ def sqlite_shop(folder: Path) -> Iterator[Shop]:
     """shop.db in the current folder."""
     with closing(sqlite3.connect(folder / "shop.db", isolation_level=None)) as connection:
         yield Shop("sqlite", "sqlite:///shop.db", connection)
+
+
+class DuckdbFile:
+    """A file that is open only while it is asked, as one process at a time can have it, with settings of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.description: Any = None
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> DuckdbFile:
+        with duckdb.connect(str(self._path)) as connection:
+            done = connection.execute(sql, list(values))
+            self.description = done.description
+            self._rows = done.fetchall()
+        return self
+
+    def fetchall(self) -> Rows:
+        return self._rows
+
+
+@pytest.fixture
+def duckdb_shop(folder: Path) -> Shop:
+    """shop.duckdb in the current folder."""
+    return Shop("duckdb", "duckdb:///shop.duckdb", DuckdbFile(folder / "shop.duckdb"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from support.shop import Define, Headgate, Shop, counts
 
 SERIAL = {
+    "duckdb": "integer primary key default nextval('numbers')",
     "sqlite": "integer primary key",
     "postgres": "serial primary key",
     "mysql": "integer auto_increment primary key",
@@ -17,11 +18,18 @@ SERIAL = {
 NAME = {"mysql": "varchar(40)"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres), "mysql"])
+@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.needs_postgres), "mysql"])
 def shop(request: pytest.FixtureRequest) -> Shop:
     """Each destination that can be looked up in."""
     found: Shop = request.getfixturevalue(f"{request.param}_shop")
     return found
+
+
+def serial(shop: Shop) -> str:
+    """The type of a number that the table gives."""
+    if shop.kind == "duckdb":
+        shop.sql("create sequence if not exists numbers")
+    return SERIAL[shop.kind]
 
 
 def name_type(shop: Shop) -> str:
@@ -30,7 +38,7 @@ def name_type(shop: Shop) -> str:
 
 
 def categories(shop: Shop) -> None:
-    shop.sql(f"create table category (id {SERIAL[shop.kind]}, name {name_type(shop)} not null unique, origin text)")
+    shop.sql(f"create table category (id {serial(shop)}, name {name_type(shop)} not null unique, origin text)")
     for name in ("Bikes", "Helmets"):
         shop.sql("insert into category (name) values (?)", [name])
     shop.sql("create table item (id integer primary key, category_id integer references category (id), qty integer)")
@@ -189,7 +197,7 @@ def test_a_run_that_fails_leaves_no_entry_behind(shop: Shop, define: Define, hea
 
 def test_an_entry_the_destination_refuses(shop: Shop, define: Define, headgate: Headgate) -> None:
     categories(shop)
-    number = SERIAL["mysql"] if shop.kind == "mysql" else "integer primary key"
+    number = serial(shop) if shop.kind in ("mysql", "duckdb") else "integer primary key"
     shop.sql(f"create table colour (id {number}, name {name_type(shop)} unique check (length(name) < 6))")
     shop.sql("alter table item add column colour_id integer")
     definition = creating()
@@ -218,7 +226,7 @@ def test_entries_go_with_the_first_batch(shop: Shop, define: Define, headgate: H
 
 
 def test_the_lookup_may_be_the_table_itself(shop: Shop, define: Define, headgate: Headgate) -> None:
-    shop.sql(f"create table item (nr {SERIAL[shop.kind]}, id {name_type(shop)} unique, parent integer)")
+    shop.sql(f"create table item (nr {serial(shop)}, id {name_type(shop)} unique, parent integer)")
     define(
         shop,
         "id,of\na,\nb,a\nc,z\n",

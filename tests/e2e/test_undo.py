@@ -11,7 +11,7 @@ from support.shop import Define, Headgate, Shop, counts
 COLUMNS = "id integer primary key, name text, qty integer, note text default 'made here'"
 THERE = [(1, "lamp", 5, "a"), (2, "desk", 2, "b"), (3, "chair", 7, "c"), (4, "shelf", 0, None)]
 DATA = "id,name,qty\n1,lamp,5\n2,table,9\n5,sofa,1\n6,bed,x\n7,stool,3\n"
-SHOPS = pytest.mark.parametrize("shop", ["sqlite", "postgres"], indirect=True)
+SHOPS = pytest.mark.parametrize("shop", ["sqlite", "duckdb", "postgres"], indirect=True)
 
 
 @pytest.mark.parametrize("operation", ["upsert", "insert", "update", "delete", "mirror"])

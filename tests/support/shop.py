@@ -71,7 +71,7 @@ class Shop:
             with self.connection.cursor() as found:
                 found.execute(text.replace("?", "%s"), tuple(values) or None)
                 return list(found.fetchall())
-        text = text if self.kind == "sqlite" else text.replace("?", "%s")
+        text = text if self.kind in ("sqlite", "duckdb") else text.replace("?", "%s")
         cursor = self.connection.execute(text, tuple(values)) if values else self.connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 
@@ -87,7 +87,11 @@ class Shop:
 
     def has(self, table: str) -> bool:
         """Whether there is such a table."""
-        catalogues = {"sqlite": "sqlite_master where name", "mysql": "information_schema.tables where table_name"}
+        catalogues = {
+            "sqlite": "sqlite_master where name",
+            "mysql": "information_schema.tables where table_name",
+            "duckdb": "duckdb_tables() where table_name",
+        }
         catalogue = catalogues.get(self.kind, "pg_tables where tablename")
         return bool(self.sql(f"select 1 from {catalogue} = ?", [table]))
 
