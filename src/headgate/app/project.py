@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.model.errors import DefinitionError, UsageError
+from headgate.model.incremental import Since
 from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SETTINGS = "headgate.yaml"
 STATE = ".headgate"
+FILES = "files"
+"""The connector of sources without a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ class Project:
         where = document.where(("destination", "connection"))
         if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
             self._no_connection(spec.destination.connection, where)
+        read = spec.source.connection
+        if read is not None and "://" not in read and read not in self.settings.connections:
+            self._no_connection(read, document.where(("source", "connection")))
         for name, lookup in spec.lookups.items():
             one = lookup.connection
             if one is not None and "://" not in one and one not in self.settings.connections:
@@ -131,18 +137,32 @@ class Project:
         Raises:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
-        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
-        scheme, there, _ = str(options["url"]).partition("://")
-        if not there:
-            known = ", ".join(registry.names(registry.DESTINATIONS))
-            raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
+        scheme, options = self._reached(name, registry.DESTINATIONS)
         factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
         return factory(options, base if "://" in name else self.folder)
 
-    def source(self, spec: SourceSpec, base: Path) -> Source:
-        """A source by what a definition says; nothing is read before it is used."""
-        factory: registry.SourceFactory = registry.load(registry.SOURCES, "files")
-        return factory(spec, base)
+    def _reached(self, name: str, group: str) -> tuple[str, Mapping[str, Any]]:
+        """The scheme of a connection's URL, and its options with references resolved."""
+        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
+        scheme, there, _ = str(options["url"]).partition("://")
+        if not there:
+            known = ", ".join(n for n in registry.names(group) if n != FILES)
+            raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
+        return scheme, options
+
+    def source(self, spec: SourceSpec, base: Path, since: Since | None = None) -> Source:
+        """A source by what a definition says; nothing is read before it is used.
+
+        Args:
+            since: of an incremental source: where it goes on.
+        """
+        if spec.connection is None:
+            files: registry.SourceFactory = registry.load(registry.SOURCES, FILES)
+            return files(spec, base)
+        scheme, options = self._reached(spec.connection, registry.SOURCES)
+        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        folder = base if "://" in spec.connection else self.folder
+        return factory(spec, folder, registry.Connected(options, since))
 
     @cached_property
     def ledger(self) -> Ledger:

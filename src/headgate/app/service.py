@@ -23,9 +23,11 @@ from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped
 from headgate.engine.undo import Undo, check_undo
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, HeadgateError, UsageError
+from headgate.model.incremental import WATERMARK, Since
 from headgate.model.record import Reject
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
+from headgate.model.write import Operation
 from headgate.spi.destination import Destination
 from headgate.spi.source import Source
 
@@ -33,6 +35,9 @@ from .oneline import definition_for
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
+
+_LOOKED_THROUGH = 1_000
+"""How many runs are looked through for the last that came to its end."""
 
 
 def ignore(_: Progress) -> None:
@@ -70,7 +75,7 @@ def check(
         HeadgateError: the first thing that is wrong.
     """
     if source is None:
-        found = project.source(definition.spec.source, definition.base)
+        found = project.source(definition.spec.source, definition.base, _since(project, definition))
         source = knowing(found, definition.spec, project.ledger.imported(lease_of(project, definition)))
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
@@ -92,6 +97,29 @@ def destination_name(project: Project, definition: Definition) -> str:
     target = definition.spec.destination
     shown = target.connection if "://" not in target.connection else project.shown(target.connection)
     return f"{shown}#{target.table}"
+
+
+def source_name(project: Project, definition: Definition) -> str:
+    """What is read, for people: files, or connection (or URL without secrets) and table."""
+    source = definition.spec.source
+    if source.connection is None or "://" not in source.connection:
+        return source.shown
+    return source.model_copy(update={"connection": project.shown(source.connection)}).shown
+
+
+def _since(project: Project, definition: Definition) -> Since | None:
+    """Where an incremental source goes on: the highest value that the last run which came to its end had seen."""
+    spec = definition.spec
+    if spec.source.incremental is None:
+        return None
+    ties = spec.operation is not Operation.APPEND
+    for run in project.ledger.runs(_LOOKED_THROUGH, definition.name, Kind.RUN):
+        if run.lease == lease_of(project, definition) and run.status in (Status.SUCCEEDED, Status.PARTIAL):
+            for found in (part.findings for part in run.partitions):
+                value = found.get(WATERMARK)
+                if found.get("growing") == spec.source.incremental.column and isinstance(value, str | int | float):
+                    return Since(value, ties)
+    return None
 
 
 def make_plan(project: Project, definition: Definition, observe: Observe = ignore) -> Run:

@@ -41,6 +41,7 @@ CODES: Final[dict[str, Code]] = {
         Code("RD06", "read.error_cell", "The cell holds a spreadsheet error instead of a value.", "#DIV/0!", "0.25", "Mend the formula and save the workbook."),
         Code("RD07", "read.nul", "The value holds a NUL character, which text columns cannot store.", "a\\x00b", "ab", "Remove it, or use the transform strip_controls."),
         Code("RD08", "read.too_long", "The record is longer than source.max_record.", "a 64 MB cell", "a cell of 1 KB", "Look for an unclosed quote, or raise source.max_record."),
+        Code("RD09", "read.not_of_its_type", "The database holds a value that is none of its column's type, or lies beyond what is read.", "'soon' in an INTEGER column of SQLite; infinity as a date", "7", "Correct it there, or read the column as text: a query with CAST(… AS TEXT)."),
         Code("TY01", "type.integer", "The value is not a whole number.", "12a", "12", "Correct the value, or choose another type."),
         Code("TY02", "type.decimal", "The value is not a decimal number.", "12,5O", "12.50", "Correct the value; for decimal commas use the transform decimal_comma."),
         Code("TY03", "type.double", "The value is not a finite number.", "1.2.3", "1.23", "Correct the value."),

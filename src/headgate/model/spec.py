@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec, SchemaSpec
+from .incremental import IncrementalSpec
 from .strict import Scalar, Strict
 from .types import FieldType
 from .write import Operation
@@ -24,10 +25,22 @@ Names = Annotated[list[str], Field(min_length=1)]
 
 
 class SourceSpec(Strict):
-    """Where the records come from."""
+    """Where the records come from: files, or a table or query of a connection."""
 
-    path: str | list[str] = Field(
-        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
+    path: str | list[str] | None = Field(
+        None,
+        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project.",
+    )
+    connection: str | None = Field(
+        None, description="Connection of the project by name, or a URL, whose table or query is read."
+    )
+    table: str | None = Field(None, description="Connection: table or view to read.")
+    query: str | None = Field(
+        None, description="Connection: a single SELECT instead of a table; names after colons (`:since`) are `params`."
+    )
+    params: dict[str, Scalar] = Field({}, description="Query: values of its parameters; they are bound, not pasted in.")
+    incremental: IncrementalSpec | None = Field(
+        None, description="Connection: read only what is new since the last run."
     )
     format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
         None, description="Format; by default told from the name and the content."
@@ -68,6 +81,35 @@ class SourceSpec(Strict):
         description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
     )
     max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
+
+    @field_validator("query")
+    @classmethod
+    def _select(cls, value: str | None) -> str | None:
+        return None if value is None else _single_select(value)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceSpec:
+        if (self.path is None) == (self.connection is None):
+            raise ValueError("a source has either a path or a connection")
+        if self.connection is None and (lost := sorted(self.model_fields_set & _OF_CONNECTIONS)):
+            raise ValueError(f"{lost[0]} goes with a connection")
+        if self.connection is not None and (lost := sorted(self.model_fields_set - _OF_CONNECTIONS - {"connection"})):
+            raise ValueError(f"{lost[0]} goes with files, not with a connection")
+        if self.connection is not None and (self.table is None) == (self.query is None):
+            raise ValueError("a connection goes with either a table or a query")
+        if self.query is None and self.params:
+            raise ValueError("params go with a query")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """What is read, for people; secrets of a URL are the caller's to hide."""
+        if self.path is not None:
+            return self.path if isinstance(self.path, str) else ", ".join(self.path)
+        return f"{self.connection}#{self.table}" if self.table else f"a query of {self.connection}"
+
+
+_OF_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "columns"})
 
 
 class LookupSpec(Strict):
@@ -318,6 +360,13 @@ class ImportSpec(Strict):
             raise ValueError(f"operation {self.operation} needs a key")
         if not needs and self.key:
             raise ValueError("append has no key; use insert, or upsert")
+        if (incremental := self.source.incremental) is not None:
+            if self.operation is Operation.MIRROR:
+                raise ValueError(
+                    "mirror needs all records; with incremental, everything unchanged would be taken for gone"
+                )
+            if not needs and incremental.overlap is not None:
+                raise ValueError("append would add the records of an overlap again; use insert or upsert with a key")
         if self.fields and (lost := [k for k in self.key if k not in self.fields]):
             raise ValueError(f"the key {lost[0]!r} is not among the fields")
         if self.delete_when is not None and self.operation is not Operation.UPSERT:

@@ -1,18 +1,20 @@
 """Connectors by name, found through entry points, so that built-in ones and strangers' register alike.
 
 Groups: ``headgate.sources`` and ``headgate.destinations``. An entry point's name is the connection type (``files``,
-``sqlite``, ``postgres``, ``memory``); it loads a class with the constructor `SourceFactory` or `DestinationFactory`
+``sqlite``, ``postgres``, ``memory``), for sources of connections the URL's scheme; it loads a class with the constructor `SourceFactory` or `DestinationFactory`
 describes, and with `schemes`, the URL schemes it answers to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from headgate.model.errors import UsageError
+from headgate.model.incremental import Since
 
 from .destination import Destination
 from .source import Source
@@ -21,11 +23,25 @@ SOURCES = "headgate.sources"
 DESTINATIONS = "headgate.destinations"
 
 
-class SourceFactory(Protocol):
-    """Makes a source: ``factory(options, base)``; `options` is the definition's `source` (`model.spec.SourceSpec`),
-    `base` the folder relative paths start from."""
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """How a source reaches what is not a file.
 
-    def __call__(self, options: Any, base: Path) -> Source: ...
+    Attributes:
+        options: the connection with its references resolved (`url`, and what else the connector knows).
+        since: of an incremental source: where it goes on; None for the first run.
+    """
+
+    options: Mapping[str, Any]
+    since: Since | None = None
+
+
+class SourceFactory(Protocol):
+    """Makes a source: ``factory(options, base)``, or ``factory(options, base, connected)`` where the definition names a
+    connection; `options` is the definition's `source` (`model.spec.SourceSpec`), `base` the folder relative paths start
+    from."""
+
+    def __call__(self, options: Any, base: Path, connected: Connected | None = None, /) -> Source: ...
 
 
 class DestinationFactory(Protocol):

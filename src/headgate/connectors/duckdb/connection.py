@@ -244,12 +244,12 @@ class DuckdbSession:
         """Execute and return everything."""
         return list(self._query(sql).fetchall())
 
-    def pages(self, sql: str, schema: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:
+    def pages(self, sql: str, schema: pa.Schema | None = None, rows: int = _PAGE) -> Iterator[pa.RecordBatch]:
         """Execute, a part at a time, as batches (of a schema). The connection can do nothing else before the last."""
         self._go_on()
         self._restore()
         try:
-            for batch in self.connection.sql(sql).to_arrow_reader(_PAGE):
+            for batch in self.connection.sql(sql).to_arrow_reader(rows):
                 if schema is None:
                     yield batch
                     continue

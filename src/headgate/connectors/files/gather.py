@@ -22,25 +22,6 @@ def without(array: pa.Array, nulls: Sequence[str]) -> pa.Array:
     return pc.if_else(pc.is_in(array, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), array)
 
 
-def with_nul(columns: Sequence[pa.Array]) -> list[int]:
-    """The rows that have a NUL character in a text, in order."""
-    import pyarrow.compute as pc
-
-    rows: set[int] = set()
-    for array in columns:
-        if pa.types.is_string(array.type):
-            mask = pc.match_substring(array, "\0")
-            if pc.any(mask).as_py():
-                rows.update(pc.indices_nonzero(mask).to_pylist())
-    return sorted(rows)
-
-
-def nul_fault(raw: dict[str, str | None]) -> tuple[Problem, dict[str, str | None]]:
-    """What is said of a record with a NUL character in a text."""
-    column = next(name for name, value in raw.items() if value and "\0" in value)
-    return Problem("RD07", "the value holds a NUL character", column=column, value=raw[column]), raw
-
-
 @dataclass(slots=True)
 class Decoded:
     """What became of one piece of an input.

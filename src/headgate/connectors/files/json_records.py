@@ -17,8 +17,9 @@ import msgspec
 import pyarrow as pa
 
 from headgate.model.record import Problem
+from headgate.spi.nul import nul_fault
 
-from .gather import Decoded, nul_fault, without
+from .gather import Decoded, without
 
 SAMPLE_BYTES = 4 << 20
 SHOWN = 10_000

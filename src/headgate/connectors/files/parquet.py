@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin
+from headgate.spi.nul import nul_fault, with_nul
 from headgate.spi.source import BATCH_ROWS, Scan
 
 from .base import Input
-from .gather import nul_fault, with_nul, without
+from .gather import without
 
 _HINT = "Copy it again, or have it written again."
 

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Origin, Problem
+from headgate.spi.nul import nul_fault, with_nul
 from headgate.spi.source import Scan
 
 from .base import Input
-from .gather import Batches, Decoded, nul_fault, with_nul, without
+from .gather import Batches, Decoded, without
 from .xlsx_book import Book, open_book, pick
 from .xlsx_cells import text, text_column
 from .xlsx_header import LOOK, Header, find_header, letters, unique

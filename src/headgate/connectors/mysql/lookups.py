@@ -36,7 +36,7 @@ def read(access: Access, reading: Reading) -> Iterator[pa.RecordBatch]:
         source, kinds = _query(session, reading) if reading.query else _table(session, access.name, reading)
         for page in session.pages(f"select {_columns(reading)} from {source}"):
             arrays = [
-                pa.array([_text(v, kind) for v in values], pa.string())
+                pa.array([text_of(v, kind) for v in values], pa.string())
                 for values, kind in zip(zip(*page, strict=True), kinds, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(arrays, names=list(reading.columns))
@@ -51,8 +51,14 @@ def _query(session: MysqlSession, reading: Reading) -> tuple[str, list[str]]:
     given = {name: _parameter(value) for name, value in reading.values.items()}
     source = f"({with_parameters(reading.query, given, lambda name: given.get(name, 'null'), mysql=True)}\n) hg"
     described = session.describe(f"select {_columns(reading)} from {source} limit 0")
+    return source, [kind_of(d) for d in described]
+
+
+def kind_of(described: tuple[Any, ...]) -> str:
+    """What `text_of` must know of a column, as the driver describes it."""
     # A comparison's answer is an integer of one digit; only a column is a tinyint.
-    return source, ["boolean" if d[1] == FIELD_TYPE.TINY and d[3] == 1 else _KINDS.get(d[1], "") for d in described]
+    is_boolean = described[1] == FIELD_TYPE.TINY and described[3] == 1
+    return "boolean" if is_boolean else _KINDS.get(described[1], "")
 
 
 def _parameter(value: str | float | bool | None) -> str:
@@ -101,7 +107,7 @@ def _relation(session: MysqlSession, name: str, table: str, columns: Sequence[st
     return relation
 
 
-def _text(value: Any, kind: str) -> str | None:
+def text_of(value: Any, kind: str) -> str | None:
     """What the server sent, in the form of `headgate.model.text.text_form`."""
     if value is None:
         return None
@@ -157,7 +163,7 @@ def add_parents(session: MysqlSession, name: str, parents: Parents, rows: pa.Rec
             )
             if len(found) != 1 or found[0][0] is None:
                 raise DestinationError(f"{name}: {parents.table}: a record that was added cannot be found again")
-            answer = _text(found[0][0], kind)
+            answer = text_of(found[0][0], kind)
         taken.append(answer)
         refused.append(why)
     return pa.table({TAKEN: pa.array(taken, pa.string()), REFUSED: pa.array(refused, pa.string())})

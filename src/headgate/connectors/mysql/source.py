@@ -1,0 +1,120 @@
+"""Tables, views and queries of MariaDB and MySQL as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from headgate.model.spec import SourceSpec
+from headgate.spi.registry import Connected
+from headgate.sql.parameters import with_parameters
+from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
+from headgate.sql.typed import page
+
+from .catalog import find, missing
+from .connection import Access, MysqlSession, identifier, literal
+from .lookups import kind_of, text_of
+
+_TYPES: Final = {
+    "smallint": pa.int64(), "integer": pa.int64(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(),
+    "date": pa.date32(), "timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC"), "binary": pa.binary(),
+}  # fmt: skip
+
+
+def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+    """Tables and queries of ``mysql://user@host/shop`` and ``mariadb://…``."""
+    del base
+
+    def read(wanted: Wanted) -> MysqlSnapshot:
+        assert connected is not None
+        return MysqlSnapshot(Access.read(connected.options), wanted)
+
+    return source(read, options, connected)
+
+
+class MysqlSnapshot:
+    """One read transaction that sees the database as it is at its beginning (`headgate.sql.source.Snapshot`).
+
+    Args:
+        access: how the server is reached.
+        wanted: what is to be read.
+
+    Raises:
+        SourceError, DestinationError: there is no such table or column, or the query is wrong.
+    """
+
+    def __init__(self, access: Access, wanted: Wanted) -> None:
+        self._name, self._wanted = access.name, wanted
+        self._session = MysqlSession(access)
+        try:
+            self._session.run("set session transaction isolation level repeatable read")
+            self._session.run("start transaction with consistent snapshot, read only")
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        wanted = self._wanted
+        types: dict[str, pa.DataType] = {}
+        if wanted.query:
+            given = {name: "null" if v is None else _literal(v) for name, v in wanted.params.items()}
+            self._from = f"({with_parameters(wanted.query, given, lambda n: given.get(n, 'null'), mysql=True)}\n)"
+            what = "the query"
+        else:
+            relation = find(self._session.rows, wanted.table)
+            if relation is None:
+                raise missing(self._session.rows, wanted.table, self._name)
+            self._from, what = relation.sql, f"{self._name}: {wanted.table}"
+            for c in relation.table.columns:
+                of = c.type
+                decimal = of.kind == "decimal" and of.precision is not None
+                types[c.name] = pa.decimal128(of.precision, of.scale) if decimal else _TYPES.get(of.kind, pa.string())
+        described = {str(d[0]): d for d in self._session.describe(f"select * from {self._from} hg limit 0")}
+        self.columns = columns_of(list(described), wanted, what)
+        self._kinds = [kind_of(described[c]) for c in self.columns]
+        self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
+        self._where = ""
+        if wanted.since is not None:
+            sign = ">=" if wanted.ties else ">"
+            self._where = f" where hg.{identifier(wanted.growing)} {sign} {_literal(wanted.since)}"
+        self.newest, self.rows = self._newest(), self._estimate()
+
+    def _newest(self) -> Value | None:
+        if not self._wanted.growing:
+            return None
+        found = self._session.rows(
+            f"select cast(max(hg.{identifier(self._wanted.growing)}) as char) from {self._from} hg{self._where}"
+        )[0][0]
+        return None if found is None else str(found)
+
+    def _estimate(self) -> int:
+        if self._wanted.query or self._where:
+            return 0
+        found = self._session.rows(f"explain select count(*) from {self._from}")
+        return max((int(v) for row in found for v in row if isinstance(v, int)), default=0)
+
+    def pages(self) -> Iterator[Page]:
+        """See `Snapshot`."""
+        columns = ", ".join(f"hg.{identifier(c)}" for c in self.columns)
+        for rows in self._session.pages(f"select {columns} from {self._from} hg{self._where}"):
+            values = zip(*rows, strict=True)
+            arrays = [_array(v, kind, f) for v, kind, f in zip(values, self._kinds, self.schema, strict=True)]
+            yield page(arrays, self.schema)
+
+    def close(self) -> None:
+        """See `Snapshot`."""
+        self._session.close()
+
+
+def _array(values: tuple[Any, ...], kind: str, field: pa.Field) -> pa.Array:
+    if pa.types.is_binary(field.type) and all(v is None or isinstance(v, bytes) for v in values):
+        return pa.array(values, pa.binary())
+    return pa.array([text_of(v, kind) for v in values], pa.string())
+
+
+def _literal(value: Value | bool) -> str:
+    return literal(value) if isinstance(value, str) else str(value).lower()

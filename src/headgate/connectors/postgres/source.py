@@ -1,0 +1,184 @@
+"""Tables, views and queries of PostgreSQL as a source."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from pyarrow import csv
+
+from headgate.model.errors import Cancelled
+from headgate.model.spec import SourceSpec
+from headgate.spi.registry import Connected
+from headgate.spi.source import BATCH_ROWS
+from headgate.sql.parameters import with_parameters
+from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
+from headgate.sql.typed import page
+
+from .catalog import find, missing
+from .connection import Access, PostgresSession, identifier
+
+_BYTES: Final = 16 << 20
+_DIGITS: Final = 38
+_TYPES: Final = {
+    "int2": pa.int64(), "int4": pa.int64(), "int8": pa.int64(), "float4": pa.float64(), "float8": pa.float64(),
+    "bool": pa.bool_(), "date": pa.date32(), "time": pa.time64("us"), "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"), "bytea": pa.binary(),
+}  # fmt: skip
+_PARSED: Final = (pa.int64(), pa.float64(), pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+"""Types that the CSV parser makes exactly what a cast of the text makes of them."""
+
+
+def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+    """Tables and queries of ``postgresql://user@host/shop``."""
+    del base
+
+    def read(wanted: Wanted) -> PostgresSnapshot:
+        assert connected is not None
+        return PostgresSnapshot(Access.read(connected.options), wanted)
+
+    return source(read, options, connected)
+
+
+class PostgresSnapshot:
+    """One read-only transaction that sees the database as it is at its beginning (`headgate.sql.source.Snapshot`).
+
+    Args:
+        access: how the server is reached.
+        wanted: what is to be read.
+
+    Raises:
+        SourceError, DestinationError: there is no such table or column, or the query is wrong.
+    """
+
+    def __init__(self, access: Access, wanted: Wanted) -> None:
+        self._name, self._wanted = access.name, wanted
+        self._session = PostgresSession(access)
+        try:
+            self._session.run("set transaction isolation level repeatable read, read only")
+            self._session.begin()
+            self._prepare()
+        except psycopg.Error as e:
+            self.close()
+            raise self._session.failure(e) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        wanted = self._wanted
+        if wanted.query:
+            given = {n: self._literal(v) for n, v in wanted.params.items()}
+            self._from = f"({with_parameters(wanted.query, given, lambda name: given.get(name, 'null'))}\n)"
+            what = "the query"
+        else:
+            relation = find(self._session.rows, wanted.table)
+            if relation is None:
+                raise missing(self._session.rows, wanted.table, self._name)
+            self._from, what = relation.sql, f"{self._name}: {wanted.table}"
+        described = (
+            self._session.connection.execute(f"select * from {self._from} hg limit 0".encode()).description or []
+        )
+        types = {c.name: _type(c) for c in described}
+        self._columns = columns_of([c.name for c in described], wanted, what)
+        self.schema = pa.schema([(c, types[c]) for c in self._columns])
+        self._where = ""
+        if wanted.since is not None:
+            sign = ">=" if wanted.ties else ">"
+            self._where = f" where hg.{identifier(wanted.growing)} {sign} {self._literal(wanted.since)}"
+        self.newest, self.rows = self._newest(), self._estimate()
+
+    def _literal(self, value: Value | bool | None) -> str:
+        """Written by the driver, as COPY takes no parameters; a text without a type, so that it takes the other side's."""
+        return sql.Literal(value).as_string(self._session.connection)
+
+    def _newest(self) -> Value | None:
+        if not self._wanted.growing:
+            return None
+        found = self._session.rows(
+            f"select max(hg.{identifier(self._wanted.growing)})::text from {self._from} hg{self._where}"
+        )[0][0]
+        return None if found is None else str(found)
+
+    def _estimate(self) -> int:
+        """What the planner expects."""
+        plan = self._session.rows(f"explain (format json) select * from {self._from} hg{self._where}")[0][0]
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def pages(self) -> Iterator[Page]:
+        """See `Snapshot`."""
+        columns = ", ".join(f"hg.{identifier(c)}" for c in self._columns)
+        try:
+            for piece in self._copied(
+                f"copy (select {columns} from {self._from} hg{self._where}) to stdout (format csv)"
+            ):
+                yield page(self._parsed(piece), self.schema)
+        except psycopg.Error as e:
+            raise self._session.failure(e) from None
+
+    def _copied(self, statement: str) -> Iterator[bytes]:
+        """What COPY sends, in pieces of whole records."""
+        connection = self._session.connection.pgconn
+        with self._session.connection.cursor() as cursor, cursor.copy(statement.encode()):
+            rows: list[bytes] = []
+            size = 0
+            while True:
+                count, data = connection.get_copy_data(1)
+                if not count:  # nothing has come yet
+                    select.select([connection.socket], [], [], 1.0)
+                    connection.consume_input()
+                    if self._session.cancelled:
+                        raise Cancelled("stopped")
+                    continue
+                if count < 0:
+                    break
+                rows.append(bytes(data))
+                size += count
+                if len(rows) == BATCH_ROWS or size >= _BYTES:
+                    yield b"".join(rows)
+                    rows, size = [], 0
+        if rows:
+            yield b"".join(rows)
+
+    def _parsed(self, piece: bytes) -> list[pa.Array]:
+        """Columns in their types, or as text where that is not possible for all values."""
+        wanted = {f.name: f.type if f.type in _PARSED else pa.string() for f in self.schema}
+        try:
+            table = self._read(piece, wanted)
+        except pa.ArrowInvalid:
+            table = self._read(piece, dict.fromkeys(self.schema.names, pa.string()))
+        arrays = [c.combine_chunks() if c.num_chunks != 1 else c.chunk(0) for c in table.columns]
+        binary = [pa.types.is_binary(f.type) for f in self.schema]
+        return [
+            pa.compute.replace_substring_regex(a, r"^\\x", "") if b else a for a, b in zip(arrays, binary, strict=True)
+        ]
+
+    def _read(self, piece: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+        return csv.read_csv(
+            pa.BufferReader(piece),
+            csv.ReadOptions(column_names=list(types), block_size=len(piece) + 1, use_threads=False),
+            csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            csv.ConvertOptions(
+                column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """See `Snapshot`."""
+        self._session.close()
+
+
+def _type(column: psycopg.Column) -> pa.DataType:
+    """A column's type; those that have none of their own in Headgate are text, as PostgreSQL shows them."""
+    known = psycopg.adapters.types.get(column.type_code)
+    name = known.name if known is not None else ""
+    precision, scale = column.precision, column.scale
+    if name == "numeric" and precision is not None and scale is not None and 0 <= scale <= precision <= _DIGITS:
+        return pa.decimal128(precision, scale)
+    return _TYPES.get(name, pa.string())

@@ -1,0 +1,175 @@
+"""Tables, views and queries of a database file as a source."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headgate.model.errors import SourceError
+from headgate.model.spec import SourceSpec
+from headgate.model.text import text_form
+from headgate.model.types import INTEGERS
+from headgate.spi.registry import Connected
+from headgate.spi.source import BATCH_ROWS
+from headgate.sql.parameters import with_parameters
+from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
+from headgate.sql.typed import page
+
+from .connect import connect, failure, path_of
+from .tables import find, quoted
+
+_TYPES: Final = {
+    **dict.fromkeys(INTEGERS, pa.int64()),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "binary": pa.binary(),
+}
+"""What a column declared so is read as. All others are text, just as it is stored: SQLite itself knows no other types."""
+
+
+def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+    """Tables and queries of ``sqlite:///shop.db``."""
+
+    def read(wanted: Wanted) -> SqliteSnapshot:
+        assert connected is not None
+        return SqliteSnapshot(path_of(str(connected.options["url"]), base), wanted)
+
+    return source(read, options, connected)
+
+
+class SqliteSnapshot:
+    """One read transaction (`headgate.sql.source.Snapshot`).
+
+    Args:
+        path: the file.
+        wanted: what is to be read.
+
+    Raises:
+        SourceError, DestinationError: there is no such file, table or column, or the query is wrong.
+    """
+
+    def __init__(self, path: Path, wanted: Wanted) -> None:
+        self._path, self._wanted = path, wanted
+        if path.parent.is_dir() and not path.exists():
+            raise SourceError(f"{path}: there is no such file", hint="Correct the connection's url.")
+        self._con = connect(path)
+        try:
+            self._con.execute("pragma query_only = on")
+            self._con.execute("begin")
+            self._prepare()
+        except sqlite3.Error as e:
+            self.close()
+            raise failure(e, path) from e
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        wanted, types = self._wanted, {}
+        if wanted.query:
+            source = with_parameters(wanted.query, wanted.params, lambda name: f":{name}")
+            there = [
+                d[0] for d in self._con.execute(f"select * from ({source}\n) limit 0", dict(wanted.params)).description
+            ]
+            self._from, self._values, what = f"({source}\n)", dict(wanted.params), "the query"
+        else:
+            types = self._types(wanted.table)
+            there, self._from, self._values = list(types), quoted(wanted.table.removeprefix("main.")), {}
+            what = f"{self._path}: {wanted.table}"
+        self.columns = columns_of(there, wanted, what)
+        self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
+        self._where = self._since()
+        self.newest = self._newest()
+        self.rows = self._estimate()
+
+    def _types(self, table: str) -> dict[str, pa.DataType]:
+        found = find(self._con, table)
+        if found is not None:
+            return {c.name: _TYPES.get(c.type.kind, pa.string()) for c in found.schema.columns}
+        name = table.removeprefix("main.")
+        views = [v for (v,) in self._con.execute("select name from sqlite_master where type = 'view'")]
+        if name.lower() not in [v.lower() for v in views]:
+            names = [
+                n for (n,) in self._con.execute("select name from sqlite_master where type = 'table' order by name")
+            ]
+            raise SourceError(
+                f"{self._path}: there is no table {table}",
+                hint=f"There are: {', '.join([*names, *views][:20]) or 'none'}.",
+            )
+        described = self._con.execute(f"select * from {quoted(name)} limit 0").description
+        return {d[0]: pa.string() for d in described}
+
+    def _since(self) -> str:
+        wanted = self._wanted
+        if wanted.since is None:
+            return ""
+        self._values["hg_since"] = wanted.since
+        return f" where hg.{quoted(wanted.growing)} {'>=' if wanted.ties else '>'} :hg_since"
+
+    def _newest(self) -> Value | None:
+        if not self._wanted.growing:
+            return None
+        column = quoted(self._wanted.growing)
+        found = self._con.execute(
+            f"select max(hg.{column}) from {self._from} hg{self._where}", self._values
+        ).fetchone()[0]
+        if isinstance(found, bytes):
+            raise SourceError(
+                f"{self._path}: {self._wanted.growing} holds bytes, of which none is the last",
+                hint="Name another column.",
+            )
+        return found  # type: ignore[no-any-return]
+
+    def _estimate(self) -> int:
+        """The highest number of a row is found at once; counting would read the table."""
+        if self._wanted.query or self._where:
+            return 0
+        try:
+            return int(self._con.execute(f"select max(rowid) from {self._from}").fetchone()[0] or 0)
+        except (sqlite3.Error, TypeError, ValueError):  # a view, or a table without numbers
+            return 0
+
+    def pages(self) -> Iterator[Page]:
+        """See `Snapshot`."""
+        columns = ", ".join(f"hg.{quoted(c)}" for c in self.columns)
+        try:
+            cursor = self._con.execute(f"select {columns} from {self._from} hg{self._where}", self._values)
+            cursor.arraysize = BATCH_ROWS
+            while rows := cursor.fetchmany():
+                arrays = [_array(v, f.type) for v, f in zip(zip(*rows, strict=True), self.schema, strict=True)]
+                yield page(arrays, self.schema)
+        except sqlite3.Error as e:
+            if "Could not decode to UTF-8" in str(e):
+                raise SourceError(
+                    f"{self._path}: {e}", hint="Read the column as bytes: a query with CAST(… AS BLOB)."
+                ) from e
+            raise failure(e, self._path) from e
+
+    def close(self) -> None:
+        """See `Snapshot`."""
+        self._con.close()
+
+
+def _array(values: tuple[Any, ...], wanted: pa.DataType) -> pa.Array:
+    """Values in the type of the column; as text where not all of them are of it."""
+    try:
+        found = pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        found = None
+    if found is not None:
+        if found.type == wanted or pa.types.is_null(found.type):
+            return found.cast(wanted)
+        if pa.types.is_binary(wanted) and pa.types.is_string(found.type):
+            return found.cast(wanted)
+        if pa.types.is_boolean(wanted) and pa.types.is_int64(found.type) and _are_flags(found):
+            return found.cast(wanted)
+    return pa.array([text_form(v) for v in values], pa.string())
+
+
+def _are_flags(values: pa.Array) -> bool:
+    return bool(pc.all(pc.is_in(values, pa.array([0, 1, None], pa.int64()))).as_py())
