@@ -25,7 +25,7 @@ from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Operation, WriteSpec
 from headgate.spi.destination import Destination
-from headgate.spi.source import Partition, Scan, Source
+from headgate.spi.source import Declares, Partition, Scan, Source
 
 from .evolve import Evolved, evolve, propose
 from .lookups import Absent, Access, read_lookups
@@ -216,11 +216,24 @@ def _fits(destination: Destination, table: TableSchema | None, fields: dict[str,
 
 
 def infer(fields: dict[str, FieldSpec], source: Source, partitions: list[Partition]) -> dict[str, FieldType]:
-    """Types of the source columns of fields without a declared type, by a pass over the whole input.
+    """Types of the source columns of fields without a declared type: as the source declares them, otherwise by a pass over
+    the whole input.
 
     A type is inferred only if every value comes back from it exactly as it was written.
     """
     wanted = {f.column or name for name, f in fields.items() if f.type is None and f.expr is None and not _made(f)}
+    declared = _declared(source, partitions, wanted)
+    return declared | _inferred(wanted - declared.keys(), source, partitions)
+
+
+def _declared(source: Source, partitions: list[Partition], wanted: set[str]) -> dict[str, FieldType]:
+    if not wanted or len(partitions) > 1:
+        return {}
+    with closing(source.open(partitions[0])) as scan:
+        return {n: of for n, of in scan.declared.items() if n in wanted} if isinstance(scan, Declares) else {}
+
+
+def _inferred(wanted: set[str], source: Source, partitions: list[Partition]) -> dict[str, FieldType]:
     if not wanted:
         return {}
     inference: Inference | None = None

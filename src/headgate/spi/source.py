@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from headgate.model.record import Batch, Origin
+from headgate.model.types import FieldType
 
 BATCH_ROWS = 65_536
 
@@ -69,6 +70,16 @@ class Scan(Protocol):
 
     def close(self) -> None:
         """Release files and temporary copies. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """What a scan may offer beside: what its system says of the types of columns."""
+
+    @property
+    def declared(self) -> Mapping[str, FieldType]:
+        """Types by column, where they are known. Values may be given as text all the same, and need not keep to them."""
         ...
 
 

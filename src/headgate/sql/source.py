@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from headgate.model.errors import ConnectionFailed, DestinationError, SourceErro
 from headgate.model.incremental import WATERMARK, before
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.spec import SourceSpec
+from headgate.model.types import FieldType
 from headgate.spi.registry import Connected
 from headgate.spi.source import Partition
 
@@ -77,6 +78,11 @@ class Snapshot(Protocol):
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
+        ...
+
+    @property
+    def declared(self) -> Mapping[str, FieldType]:
+        """What the database says of the columns' types, where it says something."""
         ...
 
     @property
@@ -181,6 +187,9 @@ class _Kept:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.schema, self.rows, self.newest = snapshot.schema, snapshot.rows, snapshot.newest
+        self.declared = {
+            name: replace(of, native="") for name, of in snapshot.declared.items() if of.kind not in ("other", "image")
+        }
         self._snapshot: Snapshot | None = snapshot
         self._pages = snapshot.pages()
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="headgate-")  # noqa: SIM115 - closed by `close`
@@ -262,6 +271,11 @@ class DatabaseScan:
     def schema(self) -> pa.Schema:
         """The columns with the types of the database."""
         return self._kept.schema
+
+    @property
+    def declared(self) -> Mapping[str, FieldType]:
+        """See `headgate.spi.source.Declares`."""
+        return self._kept.declared
 
     @property
     def findings(self) -> Mapping[str, object]:

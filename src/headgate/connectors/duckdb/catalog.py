@@ -129,12 +129,14 @@ def _written(name: str) -> str:
     return identifier(name) if "." in name or '"' in name else name
 
 
-def missing(rows: Rows, name: str, path: Path) -> DestinationError:
-    """What to raise when there is no table of that name; names those it may have meant."""
+def missing(rows: Rows, name: str, path: Path, *, create: bool = True) -> DestinationError:
+    """What to raise when there is no table of that name; names those it may have meant, and that it could be made."""
     there = names(rows)
     near = difflib.get_close_matches(name, there, 3, 0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(there[:20]) or 'none'}."
-    return DestinationError(f"{path}: there is no table {name}", hint=f"{hint} With create: true the run makes it.")
+    return DestinationError(
+        f"{path}: there is no table {name}", hint=f"{hint} With create: true the run makes it." if create else hint
+    )
 
 
 def create_table(wanted: TableSchema, temporary: str = "") -> str:

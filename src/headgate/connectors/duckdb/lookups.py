@@ -72,7 +72,7 @@ def _table(session: DuckdbSession, path: Path, reading: Reading) -> str:
 def _found(session: DuckdbSession, path: Path, table: str, columns: Sequence[str]) -> Found:
     found = find(session.rows, table)
     if found is None:
-        raise missing(session.rows, table, path)
+        raise missing(session.rows, table, path, create=False)
     for name in columns:
         if found.table.column(name) is None:
             there = ", ".join(c.name for c in found.table.columns)

@@ -18,6 +18,7 @@ from headgate.sql.typed import page
 
 from .catalog import split, sql_name
 from .connection import Access, DuckdbSession, identifier, literal
+from .types import field_type
 
 _NATIVE: Final = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "VARCHAR",
@@ -64,6 +65,7 @@ class DuckdbSnapshot:
         what = "the query" if wanted.query else f"{self._path}: {wanted.table}"
         self._from = self._query() if wanted.query else self._table()
         types = {str(n): str(of) for n, of, *_ in rows(f"describe select * from {self._from} hg")}
+        self.declared = {n: field_type(of) for n, of in types.items()}
         columns = columns_of(list(types), wanted, what)
         self._columns = [_readable(f"hg.{identifier(c)}", types[c]) for c in columns]
         self._where = ""
@@ -85,7 +87,7 @@ class DuckdbSnapshot:
         schema, table = split(self._wanted.table)
         found = self._session.rows(
             "select table_schema, table_name from information_schema.tables where table_catalog = current_database() "
-            "order by 1 <> 'main', 1, 2"
+            "order by table_schema <> 'main', table_schema, table_name"
         )
         if (schema.lower(), table.lower()) not in [(s.lower(), t.lower()) for s, t in found]:
             there = ", ".join(t if s == "main" else f"{s}.{t}" for s, t in found[:20])

@@ -140,13 +140,15 @@ def names(rows: Rows) -> list[str]:
     return [identifier(n) if "." in n or "`" in n else n for (n,) in found]
 
 
-def missing(rows: Rows, name: str, what: str) -> DestinationError:
-    """What to raise when there is no table of that name; names those it may have meant."""
+def missing(rows: Rows, name: str, what: str, *, create: bool = True) -> DestinationError:
+    """What to raise when there is no table of that name; names those it may have meant, and that it could be made."""
     there = names(rows)
     near = difflib.get_close_matches(name, there, n=3)
     listed = f"There are: {', '.join(there[:20])}." if there else "There are no tables."
     hint = f"Did you mean {' or '.join(near)}?" if near else listed
-    return DestinationError(f"{what}: there is no table {name!r}", hint=f"{hint} To make it, say create: true.")
+    return DestinationError(
+        f"{what}: there is no table {name!r}", hint=f"{hint} To make it, say create: true." if create else hint
+    )
 
 
 def check_writable(relation: Relation, what: str) -> None:

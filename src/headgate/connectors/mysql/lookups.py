@@ -99,7 +99,7 @@ def _condition(what: str, kind: str, column: str, value: str | float | bool | No
 def _relation(session: MysqlSession, name: str, table: str, columns: Sequence[str]) -> Relation:
     relation = find(session.rows, table)
     if relation is None:
-        raise missing(session.rows, table, name)
+        raise missing(session.rows, table, name, create=False)
     for column in columns:
         if relation.table.column(column) is None:
             there = ", ".join(c.name for c in relation.table.columns)

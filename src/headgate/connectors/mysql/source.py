@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from headgate.model.spec import SourceSpec
+from headgate.model.types import FieldType
 from headgate.spi.registry import Connected
 from headgate.sql.parameters import with_parameters
 from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
@@ -59,7 +60,7 @@ class MysqlSnapshot:
 
     def _prepare(self) -> None:
         wanted = self._wanted
-        types: dict[str, pa.DataType] = {}
+        self.declared: dict[str, FieldType] = {}
         if wanted.query:
             given = {name: "null" if v is None else _literal(v) for name, v in wanted.params.items()}
             self._from = f"({with_parameters(wanted.query, given, lambda n: given.get(n, 'null'), mysql=True)}\n)"
@@ -67,15 +68,15 @@ class MysqlSnapshot:
         else:
             relation = find(self._session.rows, wanted.table)
             if relation is None:
-                raise missing(self._session.rows, wanted.table, self._name)
+                raise missing(self._session.rows, wanted.table, self._name, create=False)
             self._from, what = relation.sql, f"{self._name}: {wanted.table}"
-            for c in relation.table.columns:
-                of = c.type
-                decimal = of.kind == "decimal" and of.precision is not None
-                types[c.name] = pa.decimal128(of.precision, of.scale) if decimal else _TYPES.get(of.kind, pa.string())
+            self.declared = {c.name: c.type for c in relation.table.columns}
+        types = {name: _type(of) for name, of in self.declared.items()}
         described = {str(d[0]): d for d in self._session.describe(f"select * from {self._from} hg limit 0")}
         self.columns = columns_of(list(described), wanted, what)
-        self._kinds = [kind_of(described[c]) for c in self.columns]
+        # A datetime that holds moments in UTC is marked so by a comment, which the driver does not know.
+        zoned = {n for n, of in self.declared.items() if of.kind == "timestamptz"}
+        self._kinds = ["timestamptz" if c in zoned else kind_of(described[c]) for c in self.columns]
         self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
         self._where = ""
         if wanted.since is not None:
@@ -108,6 +109,12 @@ class MysqlSnapshot:
     def close(self) -> None:
         """See `Snapshot`."""
         self._session.close()
+
+
+def _type(of: FieldType) -> pa.DataType:
+    if of.kind == "decimal" and of.precision is not None:
+        return pa.decimal128(of.precision, of.scale or 0)
+    return _TYPES.get(of.kind, pa.string())
 
 
 def _array(values: tuple[Any, ...], kind: str, field: pa.Field) -> pa.Array:

@@ -156,8 +156,8 @@ def names(rows: Rows) -> list[str]:
     return [".".join(_written(part) for part in row if part is not None) for row in found]
 
 
-def missing(rows: Rows, name: str, what: str) -> DestinationError:
-    """What to raise when there is no table of that name; names those it may have meant."""
+def missing(rows: Rows, name: str, what: str, *, create: bool = True) -> DestinationError:
+    """What to raise when there is no table of that name; names those it may have meant, and that it could be made."""
     there = names(rows)
     near = difflib.get_close_matches(name, there, n=3)
     hint = (
@@ -167,7 +167,9 @@ def missing(rows: Rows, name: str, what: str) -> DestinationError:
         if there
         else "There are no tables."
     )
-    return DestinationError(f"{what}: there is no table {name!r}", hint=f"{hint} To make it, say create: true.")
+    return DestinationError(
+        f"{what}: there is no table {name!r}", hint=f"{hint} To make it, say create: true." if create else hint
+    )
 
 
 def _written(part: str) -> str:

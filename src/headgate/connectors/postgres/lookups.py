@@ -39,7 +39,7 @@ def _pages(session: PostgresSession, reading: Reading) -> Iterator[pa.RecordBatc
     names = ", ".join(f"hg.{_escaped(identifier(c))}" for c in reading.columns)
     described = session.connection.execute(f"select {names} from {source} limit 0".encode(), values).description or []
     columns = [
-        _as_text(f"hg.{_escaped(identifier(name))}", _type_name(column.type_code))
+        _as_text(f"hg.{_escaped(identifier(name))}", type_name(column.type_code))
         for name, column in zip(reading.columns, described, strict=True)
     ]
     with session.connection.cursor(name="hg_read") as cursor:
@@ -69,9 +69,10 @@ def _escaped(sql: str) -> str:
     return sql.replace("%", "%%")
 
 
-def _type_name(oid: int) -> str:
+def type_name(oid: int) -> str:
+    """PostgreSQL's name of one of its own types; empty for others, and for arrays."""
     known = adapters.types.get(oid)
-    return known.name if known is not None else ""
+    return known.name if known is not None and known.oid == oid else ""  # it finds an array's element, too
 
 
 def _as_text(column: str, type_name: str) -> str:
@@ -90,7 +91,7 @@ def _as_text(column: str, type_name: str) -> str:
 def _relation(session: PostgresSession, table: str, columns: Sequence[str]) -> Relation:
     relation = find(session.rows, table)
     if relation is None:
-        raise missing(session.rows, table, session.name)
+        raise missing(session.rows, table, session.name, create=False)
     for name in columns:
         if relation.table.column(name) is None:
             there = ", ".join(c.name for c in relation.table.columns)
@@ -110,7 +111,7 @@ def add_parents(session: PostgresSession, parents: Parents, rows: pa.RecordBatch
     take = identifier(parents.take)
     of = session.connection.execute(f"select {take} from {relation.sql} limit 0".encode()).description or []
     columns = ", ".join(_escaped(identifier(n)) for n in names)
-    returned = _as_text(_escaped(take), _type_name(of[0].type_code))
+    returned = _as_text(_escaped(take), type_name(of[0].type_code))
     statement = f"insert into {_escaped(relation.sql)} ({columns}) values ({values}) returning {returned}"
     given = list(zip(*(rows.column(n).to_pylist() for n in names), strict=True))
     results = _attempt(session, statement, given)

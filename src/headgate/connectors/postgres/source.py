@@ -14,6 +14,7 @@ from pyarrow import csv
 
 from headgate.model.errors import Cancelled
 from headgate.model.spec import SourceSpec
+from headgate.model.types import FieldType
 from headgate.spi.registry import Connected
 from headgate.spi.source import BATCH_ROWS
 from headgate.sql.parameters import with_parameters
@@ -22,6 +23,7 @@ from headgate.sql.typed import page
 
 from .catalog import find, missing
 from .connection import Access, PostgresSession, identifier
+from .lookups import type_name
 
 _BYTES: Final = 16 << 20
 _DIGITS: Final = 38
@@ -72,6 +74,7 @@ class PostgresSnapshot:
 
     def _prepare(self) -> None:
         wanted = self._wanted
+        self.declared: dict[str, FieldType] = {}
         if wanted.query:
             given = {n: self._literal(v) for n, v in wanted.params.items()}
             self._from = f"({with_parameters(wanted.query, given, lambda name: given.get(name, 'null'))}\n)"
@@ -79,8 +82,9 @@ class PostgresSnapshot:
         else:
             relation = find(self._session.rows, wanted.table)
             if relation is None:
-                raise missing(self._session.rows, wanted.table, self._name)
+                raise missing(self._session.rows, wanted.table, self._name, create=False)
             self._from, what = relation.sql, f"{self._name}: {wanted.table}"
+            self.declared = {c.name: c.type for c in relation.table.columns}
         described = (
             self._session.connection.execute(f"select * from {self._from} hg limit 0".encode()).description or []
         )
@@ -176,8 +180,7 @@ class PostgresSnapshot:
 
 def _type(column: psycopg.Column) -> pa.DataType:
     """A column's type; those that have none of their own in Headgate are text, as PostgreSQL shows them."""
-    known = psycopg.adapters.types.get(column.type_code)
-    name = known.name if known is not None else ""
+    name = type_name(column.type_code)
     precision, scale = column.precision, column.scale
     if name == "numeric" and precision is not None and scale is not None and 0 <= scale <= precision <= _DIGITS:
         return pa.decimal128(precision, scale)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
 from headgate.model.text import text_form
-from headgate.model.types import INTEGERS
+from headgate.model.types import INTEGERS, FieldType
 from headgate.spi.registry import Connected
 from headgate.spi.source import BATCH_ROWS
 from headgate.sql.parameters import with_parameters
@@ -70,7 +70,8 @@ class SqliteSnapshot:
             raise
 
     def _prepare(self) -> None:
-        wanted, types = self._wanted, {}
+        wanted = self._wanted
+        types: dict[str, FieldType | None] = {}
         if wanted.query:
             source = with_parameters(wanted.query, wanted.params, lambda name: f":{name}")
             there = [
@@ -82,27 +83,24 @@ class SqliteSnapshot:
             there, self._from, self._values = list(types), quoted(wanted.table.removeprefix("main.")), {}
             what = f"{self._path}: {wanted.table}"
         self.columns = columns_of(there, wanted, what)
-        self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
+        self.declared = {name: of for name, of in types.items() if of is not None}
+        read_as = {name: _TYPES.get(of.kind, pa.string()) for name, of in self.declared.items()}
+        self.schema = pa.schema([(c, read_as.get(c, pa.string())) for c in self.columns])
         self._where = self._since()
         self.newest = self._newest()
         self.rows = self._estimate()
 
-    def _types(self, table: str) -> dict[str, pa.DataType]:
-        found = find(self._con, table)
-        if found is not None:
-            return {c.name: _TYPES.get(c.type.kind, pa.string()) for c in found.schema.columns}
+    def _types(self, table: str) -> dict[str, FieldType | None]:
+        """Columns of a table with their declared types, of a view without any."""
         name = table.removeprefix("main.")
-        views = [v for (v,) in self._con.execute("select name from sqlite_master where type = 'view'")]
-        if name.lower() not in [v.lower() for v in views]:
-            names = [
-                n for (n,) in self._con.execute("select name from sqlite_master where type = 'table' order by name")
-            ]
-            raise SourceError(
-                f"{self._path}: there is no table {table}",
-                hint=f"There are: {', '.join([*names, *views][:20]) or 'none'}.",
-            )
-        described = self._con.execute(f"select * from {quoted(name)} limit 0").description
-        return {d[0]: pa.string() for d in described}
+        listed = "select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by name"
+        kinds = {n.lower(): kind for n, kind in self._con.execute(listed)}
+        if name.lower() not in kinds:
+            there = ", ".join(n for n, _ in self._con.execute(listed))
+            raise SourceError(f"{self._path}: there is no table {table}", hint=f"There are: {there or 'none'}.")
+        if kinds[name.lower()] == "table" and (found := find(self._con, table)) is not None:
+            return {c.name: c.type for c in found.schema.columns}
+        return {d[0]: None for d in self._con.execute(f"select * from {quoted(name)} limit 0").description}
 
     def _since(self) -> str:
         wanted = self._wanted
