@@ -11,6 +11,7 @@ from pathlib import Path
 from orders import COLUMNS
 
 TABLE = "bench.orders"
+BASE = "bench_base.orders"
 SET = ", ".join(f"{c} = excluded.{c}" for c in COLUMNS if c != "id")
 LOADS = Path(__file__).with_name("handwritten.py")
 
@@ -70,6 +71,21 @@ insert into {TABLE} select id::bigint, customer_email, sku, qty::integer, unit_p
 \\copy (select why, staged.* from staged join refused using (n) order by n) to 'refused.csv' csv header
 commit;
 """
+
+
+def piped(psql: str, url: str) -> list[str]:
+    """One psql's COPY into another's, of the million records that are there."""
+    out, into = f"\\copy {BASE} to stdout", f"\\copy {TABLE} from stdin"
+    return [
+        "bash",
+        "-ceo",
+        "pipefail",
+        '"$0" -qX -c "$2" "$1" | "$0" -qX -v ON_ERROR_STOP=1 -c "$3" "$1"',
+        psql,
+        url,
+        out,
+        into,
+    ]
 
 
 def handwritten(mode: str, source: Path, url: str) -> list[str]:

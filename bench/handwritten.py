@@ -1,10 +1,12 @@
-"""Loads as people write them in Python. Arguments: xlsx or jsonl, the file, the database's URL, the table."""
+"""Loads as people write them in Python. Arguments: xlsx, jsonl or sqlite, the file, the database's URL, the table."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +39,16 @@ def jsonl(file: Path) -> Iterator[tuple[object, ...]]:
             )  # fmt: skip
 
 
+def sqlite(file: Path) -> Iterator[tuple[object, ...]]:
+    """COPY takes the texts of money and times as they are."""
+    with closing(sqlite3.connect(file)) as connection:
+        for i, email, sku, qty, price, currency, at, shipped, note, country in connection.execute(
+            "select * from orders"
+        ):
+            yield i, email, sku, qty, price, currency, f"{at}Z", bool(shipped), note, country
+
+
 mode, path, url, table = sys.argv[1:]
 with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(f"copy {table} from stdin") as copy:
-    for record in {"xlsx": xlsx, "jsonl": jsonl}[mode](Path(path)):
+    for record in {"xlsx": xlsx, "jsonl": jsonl, "sqlite": sqlite}[mode](Path(path)):
         copy.write_row(record)

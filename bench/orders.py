@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,6 +79,7 @@ def make(scenario: str, n: int) -> Path:
     maker, name = {
         "orders": (_orders, f"orders-{n}.csv"), "upsert": (_upsert, f"upsert-{n}.csv"), "delete": (_delete, f"delete-{n}.csv"),
         "xlsx": (_xlsx, f"orders-{n}.xlsx"), "jsonl": (_jsonl, f"orders-{n}.jsonl"), "dirty": (_dirty, f"dirty-{n}.csv"),
+        "sqlite": (_sqlite, f"orders-{n}.sqlite"),
     }[scenario]  # fmt: skip
     path = FOLDER / name
     mark = path.with_name(path.name + ".expected")
@@ -117,6 +120,25 @@ def _written(rows: str, text: str = "") -> str:
 def _orders(connection: duckdb.DuckDBPyConnection, path: Path, n: int) -> Expected:
     rows = _rows(_numbers(1, n))
     _csv(connection, _written(rows), path)
+    return _sum(connection, rows)
+
+
+def _sqlite(connection: duckdb.DuckDBPyConnection, path: Path, n: int) -> Expected:
+    """A table as applications make it: money as numbers, times as texts without a zone, in UTC."""
+    rows = _rows(_numbers(1, n))
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as made:
+        made.execute(
+            "create table orders (id integer primary key, customer_email text not null, sku text not null, qty integer,"
+            " unit_price decimal(12,2), currency text, ordered_at timestamp, shipped boolean, note text, country text)"
+        )
+        found = connection.execute(
+            "select id, customer_email, sku, qty, unit_price::double, currency, strftime(ordered_at, '%Y-%m-%d %H:%M:%S'),"
+            f" shipped::integer, note, country from ({rows})"
+        )
+        while page := found.fetchmany(50_000):
+            made.executemany("insert into orders values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", page)
+        made.commit()
     return _sum(connection, rows)
 
 

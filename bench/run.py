@@ -83,9 +83,11 @@ class Place:
             script = f".mode csv\n.import --skip 1 {self.source} orders\n"
             (work / "floor.sql").write_text(f"{TABLE.format('main')};\n{script}")
             return ["sqlite3", "-batch", str(work / "shop.db"), f".read {work / 'floor.sql'}"]
+        psql = shutil.which("psql") or str(programs(orders.FOLDER.parent) / "psql")
+        if floor == "piped":
+            return floors.piped(psql, self.url)
         if isinstance(floor, str):
             return floors.handwritten(floor, self.source, self.url)
-        psql = shutil.which("psql") or str(programs(orders.FOLDER.parent) / "psql")
         return floors.psql(psql, self.url, floor(self.source), work)
 
     def ours(self, work: Path, *, journal: bool = True) -> list[str]:
@@ -206,8 +208,10 @@ def compare(name: str, rows: int | None, rounds: int, url: str) -> dict[str, Any
     """Floor and Headgate in turns."""
     scenario = SCENARIOS[name]
     n = rows or scenario.rows
-    place = Place(scenario, orders.make(scenario.input, n), url)
-    if scenario.preload:
+    if scenario.input == "base":
+        n = orders.BASE
+    place = Place(scenario, orders.make("orders" if scenario.input == "base" else scenario.input, n), url)
+    if scenario.preload or scenario.input == "base":
         preload(url)
     runs: dict[bool, list[Measured]] = {True: [], False: []}
     for i in range(rounds):

@@ -54,10 +54,20 @@ class Scenario:
         """Whether the destination is SQLite."""
         return self.floor == "sqlite3"
 
+    def reads(self, source: Path, url: str) -> dict[str, Any]:
+        """What Headgate reads: a file, or a table of a database."""
+        if self.input == "base":
+            return {"connection": url, "table": floors.BASE}
+        return (
+            {"connection": f"sqlite:///{source}", "table": "orders"}
+            if self.input == "sqlite"
+            else {"path": str(source)}
+        )
+
     def definition(self, source: Path, url: str, table: str) -> dict[str, Any]:
         """The definition Headgate runs. Where the table is not there before, the run makes it, with its key."""
         return {
-            "source": {"path": str(source)},
+            "source": self.reads(source, url),
             "fields": self.fields,
             "key": "id",
             "destination": {"connection": url, "table": table, "create": not self.preload},
@@ -73,6 +83,8 @@ SCENARIOS = {
     "S3": Scenario("delete by key", "delete", 200_000, floors.delete, "staging + `DELETE USING`", 1.3, {"operation": "delete"}, {"id": {"type": "bigint"}}, preload=True),
     "S4": Scenario("XLSX into a new table", "xlsx", 100_000, "xlsx", "calamine + COPY in Python", 1.2, INSERT),
     "S5": Scenario("JSON lines into a new table", "jsonl", 1_000_000, "jsonl", "json + COPY in Python", 0.6, INSERT),
+    "S6": Scenario("SQLite into a new table", "sqlite", 1_000_000, "sqlite", "sqlite3 + COPY in Python", 0.6, INSERT),
+    "S6pg": Scenario("PostgreSQL into a new table", "base", 1_000_000, "piped", r"psql `\copy` piped into psql `\copy`", 1.2, INSERT),
     "S7": Scenario("CSV, 1% bad, all reported", "dirty", 500_000, floors.dirty, "staging as text, checks in SQL", 0.5, INSERT | {"duplicates": "reject"}, exits=(3,)),
     "sqlite": Scenario("CSV into a new SQLite table", "orders", 2_000_000, "sqlite3", "sqlite3 `.import`", 1.0, INSERT),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from headgate.model.table import TableSchema
 from headgate.model.types import FieldType
 
 from .project import Definition, Project
+from .service import source_name
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -74,7 +75,7 @@ def propose(project: Project, wanted: Definition) -> Draft:
     known = {f.column for f in fields}
     covered = {f.name for f in fields}
     uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
-    text = _text(wanted, fields, findings, create=table is None)
+    text = _text(project, wanted, fields, findings, create=table is None)
     return Draft(text, fields, findings, [c for c in columns if c not in known], uncovered)
 
 
@@ -98,9 +99,14 @@ def _named(columns: list[str], types: Mapping[str, FieldType]) -> list[ProposedF
     return fields
 
 
-def _text(wanted: Definition, fields: list[ProposedField], findings: Mapping[str, object], *, create: bool) -> str:
+def _text(
+    project: Project, wanted: Definition, fields: list[ProposedField], findings: Mapping[str, object], *, create: bool
+) -> str:
     spec = wanted.spec
-    lines = [f"# Proposed by `headgate new` from {spec.source.path}: look it over; it is yours now.", "source:"]
+    lines = [
+        f"# Proposed by `headgate new` from {source_name(project, wanted)}: look it over; it is yours now.",
+        "source:",
+    ]
     given = spec.source.model_dump(exclude_unset=True, by_alias=True)
     told = {
         k: findings[k]

@@ -1,4 +1,4 @@
-"""A definition from what was said on the command line: an import's name, a definition file, or a file of records."""
+"""A definition from what was said on the command line: an import's name, a definition file, a file of records, or a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def definition_for(
     """The definition meant by `name` and the options beside it.
 
     Args:
-        name: an import of the project; a definition file (`.yaml`); with `into`, a file of records, a pattern, or `-`.
+        name: an import of the project; a definition file (`.yaml`); with `into`, a file of records, a pattern, `-`, or
+            ``CONNECTION#TABLE``.
         into: ``CONNECTION#TABLE``.
         settings: ``key.path=value``, values in YAML.
 
@@ -35,7 +36,7 @@ def definition_for(
         UsageError: it is none of them, or something is missing.
     """
     if into is not None:
-        data = _from_options(name, into, key, operation, create)
+        data = _from_options(_read_from(project, name), into, key, operation, create)
         shown = "<options>"
     else:
         if key or operation or create:
@@ -55,6 +56,7 @@ def definition_for(
 
 
 def _stem(name: str) -> str:
+    name = name.rpartition("#")[2] if "://" in name else name
     return "stdin" if name == "-" else Path(name).name.split(".")[0].replace("*", "").strip("-_") or "import"
 
 
@@ -82,7 +84,20 @@ def _document(project: Project, name: str) -> yaml_file.Document:
     raise UsageError(f"{name!r} is neither an import nor a file", hint=hint)
 
 
-def _from_options(name: str, into: str, key: tuple[str, ...], operation: str | None, create: bool) -> dict[str, Any]:
+def _read_from(project: Project, name: str) -> dict[str, Any]:
+    """The source that is meant: ``CONNECTION#TABLE`` or a file."""
+    connection, _, table = name.rpartition("#")
+    known = connection in project.settings.connections and not os.path.exists(name)  # noqa: PTH110 - as above
+    if connection and table and ("://" in connection or known):
+        return {"connection": connection, "table": table}
+    if "://" in name:
+        raise UsageError(f"{name} names no table", hint="Write URL#TABLE, for example sqlite:///shop.db#product.")
+    return {"path": name}
+
+
+def _from_options(
+    source: dict[str, Any], into: str, key: tuple[str, ...], operation: str | None, create: bool
+) -> dict[str, Any]:
     connection, hash_, table = into.rpartition("#")
     if not hash_ or not connection or not table:
         raise UsageError(
@@ -90,7 +105,7 @@ def _from_options(name: str, into: str, key: tuple[str, ...], operation: str | N
         )
     keys = [k.strip() for one in key for k in one.split(",")]
     data: dict[str, Any] = {
-        "source": {"path": name},
+        "source": source,
         "operation": operation or ("upsert" if keys else "append"),
         "destination": {"connection": connection, "table": table, "create": create},
     }

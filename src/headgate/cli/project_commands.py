@@ -118,7 +118,7 @@ def new(
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[IMPORT | FILE]...")
+@click.argument("names", nargs=-1, metavar="[IMPORT | FILE | CONNECTION#TABLE]...")
 @click.option(
     "--set",
     "settings",
@@ -128,7 +128,7 @@ def new(
 )
 @json_option
 def check(names: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> int:
-    """Check definitions against their source and destination, or show what is found in a FILE of records.
+    """Check definitions against their source and destination, or show what is found in a FILE of records or a table.
 
     \b
     Example:

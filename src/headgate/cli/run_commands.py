@@ -20,8 +20,8 @@ SAMPLES = 5
 
 def _one_line_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((
-        click.argument("imports", nargs=-1, metavar="[IMPORT | FILE]..."),
-        click.option("--into", metavar="CONNECTION#TABLE", help="Where a FILE goes: a URL or a connection's name, # and the table."),
+        click.argument("imports", nargs=-1, metavar="[IMPORT | FILE | CONNECTION#TABLE]..."),
+        click.option("--into", metavar="CONNECTION#TABLE", help="Where a FILE or table goes: a URL or a connection's name, # and the table."),
         click.option("--key", multiple=True, metavar="FIELD", help="Field that says which record this is; several times or with commas."),
         click.option("--operation", help="insert, update, upsert (default with a key), delete, mirror, append (default without)."),
         click.option("--create", is_flag=True, help="Make the table if it is not there."),

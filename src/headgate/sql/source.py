@@ -92,7 +92,7 @@ class Snapshot(Protocol):
 
     @property
     def newest(self) -> Value | None:
-        """The highest value of the growing column among the records; None without one."""
+        """The highest value of the growing column among the records; None without one. Known once the first page is."""
         ...
 
     def pages(self) -> Iterator[Page]:
@@ -137,7 +137,7 @@ class DatabaseSource:
         if self._kept is None:
             with _as_source():
                 self._kept = _Kept(self._read(self._wanted()))
-        return DatabaseScan(partition.name, self._kept, self._findings(self._kept.newest))
+        return DatabaseScan(partition.name, self._kept, self._findings)
 
     def _wanted(self) -> Wanted:
         o, since = self._options, self._connected.since
@@ -186,7 +186,8 @@ class _Kept:
     """What a snapshot gave so far, in a temporary file, and the rest of it."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.schema, self.rows, self.newest = snapshot.schema, snapshot.rows, snapshot.newest
+        self.schema, self.rows = snapshot.schema, snapshot.rows
+        self.newest: Value | None = None
         self.declared = {
             name: replace(of, native="") for name, of in snapshot.declared.items() if of.kind not in ("other", "image")
         }
@@ -210,6 +211,7 @@ class _Kept:
                 return None
             with _as_source():
                 page = next(self._pages, None)
+            self.newest = self._snapshot.newest
             if page is None:
                 self._disconnect()
                 return None
@@ -261,7 +263,7 @@ class _Kept:
 class DatabaseScan:
     """A look at what a snapshot gives (`headgate.spi.source.Scan`)."""
 
-    def __init__(self, name: str, kept: _Kept, findings: Mapping[str, object]) -> None:
+    def __init__(self, name: str, kept: _Kept, findings: Callable[[Value | None], dict[str, object]]) -> None:
         self._name = name
         self._kept = kept
         self._findings = findings
@@ -280,7 +282,7 @@ class DatabaseScan:
     @property
     def findings(self) -> Mapping[str, object]:
         """The table; of an incremental source where it began and how far it came."""
-        return self._findings
+        return self._findings(self._kept.newest)
 
     def batches(self) -> Iterator[Batch]:
         """See `Scan`."""

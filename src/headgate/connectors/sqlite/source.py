@@ -43,7 +43,8 @@ def open_source(options: SourceSpec, base: Path, connected: Connected | None = N
 
 
 class SqliteSnapshot:
-    """One read transaction (`headgate.sql.source.Snapshot`).
+    """One read transaction (`headgate.sql.source.Snapshot`). It begins with the first record, because nobody can commit to the
+    file while it goes on, not even the run that reads.
 
     Args:
         path: the file.
@@ -60,7 +61,6 @@ class SqliteSnapshot:
         self._con = connect(path)
         try:
             self._con.execute("pragma query_only = on")
-            self._con.execute("begin")
             self._prepare()
         except sqlite3.Error as e:
             self.close()
@@ -87,7 +87,7 @@ class SqliteSnapshot:
         read_as = {name: _TYPES.get(of.kind, pa.string()) for name, of in self.declared.items()}
         self.schema = pa.schema([(c, read_as.get(c, pa.string())) for c in self.columns])
         self._where = self._since()
-        self.newest = self._newest()
+        self.newest: Value | None = None
         self.rows = self._estimate()
 
     def _types(self, table: str) -> dict[str, FieldType | None]:
@@ -136,6 +136,8 @@ class SqliteSnapshot:
         """See `Snapshot`."""
         columns = ", ".join(f"hg.{quoted(c)}" for c in self.columns)
         try:
+            self._con.execute("begin")
+            self.newest = self._newest()
             cursor = self._con.execute(f"select {columns} from {self._from} hg{self._where}", self._values)
             cursor.arraysize = BATCH_ROWS
             while rows := cursor.fetchmany():

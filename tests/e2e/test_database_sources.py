@@ -1,0 +1,192 @@
+"""Tables and queries as sources, whole or only what is new, through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.shop import Ask, Define, Headgate, Shop, counts
+
+KINDS = ["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.needs_postgres), "mysql"]
+FIRST = [(1, "lamp", "2024-01-01 10:00:00.000100"), (2, "desk", "2024-01-01 10:00:00.000200")]
+STAMP = {"sqlite": "timestamp", "duckdb": "timestamp", "postgres": "timestamp", "mysql": "datetime(6)"}
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest) -> Shop:
+    """Each database that is read, with a table `stock`."""
+    found: Shop = request.getfixturevalue(f"{request.param}_shop")
+    found.table("stock", f"id integer primary key, name varchar(40), changed {STAMP[found.kind]}", FIRST)
+    return found
+
+
+@pytest.fixture
+def imported(folder: Path, headgate: Headgate) -> Any:
+    """Defines an import `items` from a store into the table `item` of goal.db, which is made; and runs it."""
+
+    def go(store: Shop, source: dict[str, Any] | None = None, **definition: Any) -> dict[str, Any]:
+        connections = {"store": store.url, "goal": "sqlite:///goal.db"}
+        (folder / "headgate.yaml").write_text(yaml.safe_dump({"connections": connections}))
+        (folder / "imports").mkdir(exist_ok=True)
+        data = {
+            "source": {
+                k: v for k, v in ({"connection": "store", "table": "stock"} | (source or {})).items() if v is not None
+            },
+            "key": "id",
+            "destination": {"connection": "goal", "table": "item", "create": True},
+        } | definition
+        (folder / "imports" / "items.yaml").write_text(yaml.safe_dump({k: v for k, v in data.items() if v is not None}))
+        return headgate("run", "items", "--json").json  # type: ignore[no-any-return]
+
+    return go
+
+
+def test_a_table_is_read_with_its_types(store: Shop, imported: Any, headgate: Headgate, goal: Ask) -> None:
+    assert counts(imported(store)) == {"created": 2}
+    assert goal("select id, name, changed from item order by id") == FIRST
+    assert [t for _, t in goal("select name, type from pragma_table_info('item')")] == ["INTEGER", "TEXT", "TIMESTAMP"]
+    store.sql("update stock set name = 'big desk' where id = 2")
+    plan = headgate("plan", "items", "--json").json
+    assert counts(plan) == {"updated": 1, "unchanged": 1}
+    assert counts(headgate("run", "--plan", plan["id"], "--json").json) == {"updated": 1, "unchanged": 1}
+    assert headgate("undo", 3).code == 0
+    assert goal("select name from item order by id") == [("lamp",), ("desk",)]
+
+
+@pytest.fixture
+def goal(folder: Path) -> Ask:
+    """Asks goal.db."""
+    import sqlite3
+    from contextlib import closing
+
+    def ask(sql: str) -> Any:
+        with closing(sqlite3.connect(folder / "goal.db")) as connection:
+            return connection.execute(sql).fetchall()
+
+    return ask
+
+
+def test_a_query_is_read_with_parameters(store: Shop, imported: Any, goal: Ask) -> None:
+    query = {"table": None, "query": "select id, name from stock where name = :name", "params": {"name": "desk"}}
+    assert counts(imported(store, query)) == {"created": 1}
+    assert goal("select * from item") in ([(2, "desk")], [("2", "desk")])
+
+
+def test_only_what_is_new_is_read(store: Shop, imported: Any, headgate: Headgate, goal: Ask) -> None:
+    growing = {"incremental": {"column": "changed"}}
+    first = imported(store, growing)
+    assert counts(first) == {"created": 2}
+    assert counts(imported(store, growing)) == {
+        "unchanged": 1
+    }  # the last one again: more may have come in the same instant
+    store.sql("insert into stock values (3, 'rug', '2024-01-01 10:00:00.000200')")
+    store.sql("insert into stock values (4, 'sofa', '2024-01-01 10:00:00.000201')")
+    store.sql("update stock set name = 'big lamp', changed = '2024-01-02 00:00:00' where id = 1")
+    assert counts(imported(store, growing)) == {"updated": 1, "created": 2, "unchanged": 1}
+    assert goal("select id, name from item order by id") == [(1, "big lamp"), (2, "desk"), (3, "rug"), (4, "sofa")]
+    assert counts(imported(store, growing)) == {"unchanged": 1}
+    found = headgate("show", 4, "--json").json["partitions"][0]["findings"]
+    assert found["watermark"].startswith("2024-01-02")
+
+
+def test_what_was_committed_late_is_within_the_overlap(store: Shop, imported: Any, goal: Ask) -> None:
+    growing = {"incremental": {"column": "changed", "overlap": "15m"}}
+    imported(store, growing)
+    store.sql("insert into stock values (5, 'late', '2024-01-01 09:50:00'), (6, 'too late', '2024-01-01 09:30:00')")
+    assert counts(imported(store, growing)) == {"created": 1, "unchanged": 2}
+    assert goal("select name from item where id > 2") == [("late",)]
+
+
+def test_numbers_grow_too_and_append_takes_each_once(store: Shop, imported: Any, goal: Ask) -> None:
+    growing = {"incremental": {"column": "id", "start": 2}}
+    assert counts(imported(store, growing, operation="append", key=None)) == {"created": 1}
+    store.sql("insert into stock values (10, 'rug', null)")
+    assert counts(imported(store, growing, operation="append", key=None)) == {"created": 1}
+    assert counts(imported(store, growing, operation="append", key=None)) == {}
+    assert goal("select id from item order by id") == [(2,), (10,)]
+
+
+def test_a_run_that_failed_or_was_taken_back_is_read_again(
+    sqlite_shop: Shop, imported: Any, headgate: Headgate, goal: Ask
+) -> None:
+    store = sqlite_shop
+    store.table("stock", "id integer primary key, name text, changed integer", [(1, "lamp", 5)])
+    growing = {"incremental": {"column": "changed"}}
+    imported(store, growing)
+    store.sql("insert into stock values (2, 'desk', 7)")
+    imported(store, growing, limits={"creates": 0})
+    assert goal("select count(*) from item") == [(1,)]
+    assert counts(imported(store, growing)) == {"created": 1, "unchanged": 1}
+    assert headgate("undo", 3).code == 0
+    assert counts(imported(store, growing)) == {"created": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "said"),
+    [
+        ({"incremental": {"column": "id"}}, {"operation": "mirror"}, "mirror needs all records"),
+        ({"incremental": {"column": "id", "overlap": 5}}, {"operation": "append", "key": None}, "append would add"),
+        ({"incremental": {"column": "id", "overlap": "soon"}}, {}, "no duration"),
+        ({"incremental": {"column": "nr"}}, {}, "has no column 'nr'"),
+        ({"table": "stok"}, {}, "there is no table"),
+        ({"table": None}, {}, "either a table or a query"),
+        ({"path": "x.csv"}, {}, "either a path or a connection"),
+        ({"delimiter": ";"}, {}, "delimiter goes with files"),
+        ({"connection": "stoer"}, {}, "Did you mean 'store'?"),
+        ({"table": None, "query": "delete from stock"}, {}, "a single SELECT"),
+        ({"table": None, "query": "select * from stock where id = :id"}, {}, "parameter :id has no value"),
+    ],
+)
+def test_mistakes_are_said_with_the_way_out(
+    sqlite_shop: Shop, imported: Any, headgate: Headgate, source: dict[str, Any], more: dict[str, Any], said: str
+) -> None:
+    sqlite_shop.table("stock", "id integer primary key, name text", [(1, "lamp")])
+    found = imported(sqlite_shop, source, **more)
+    shown = headgate("check", "items")
+    assert shown.code == 2 or "error" in found
+    assert said in shown.out + shown.err
+
+
+def test_a_table_needs_no_definition(sqlite_shop: Shop, headgate: Headgate, goal: Ask, folder: Path) -> None:
+    sqlite_shop.table("stock", "id integer primary key, price decimal(10,2)", [(1, 19.9), (2, 5)])
+    looked = headgate("check", "sqlite:///shop.db#stock")
+    assert looked.code == 0
+    assert "19.9" in looked.out
+    run = headgate(
+        "run", "sqlite:///shop.db#stock", "--into", "sqlite:///goal.db#item", "--key", "id", "--create", "--json"
+    )
+    assert counts(run.json) == {"created": 2}
+    assert run.json["import"] == "stock"
+    assert goal("select type from pragma_table_info('item') where name = 'price'") == [("DECIMAL(10,2)",)]
+    new = headgate("new", "sqlite:///shop.db#stock", "--into", "sqlite:///goal.db#item", "--key", "id")
+    assert new.code == 0
+    written = yaml.safe_load(new.out if "fields:" in new.out else next((folder / "imports").glob("*.yaml")).read_text())
+    assert written["source"] == {"connection": "sqlite:///shop.db", "table": "stock"}
+    wrong = headgate("run", "sqlite:///shop.db", "--into", "sqlite:///goal.db#item", "--key", "id")
+    assert wrong.code == 2
+    assert "names no table" in wrong.err
+
+
+def test_a_table_is_imported_into_its_own_database(sqlite_shop: Shop, define: Define, headgate: Headgate) -> None:
+    sqlite_shop.table("stock", "id integer primary key, name text", [(i, f"n{i}") for i in range(1000)])
+    sqlite_shop.table("item", "id integer primary key, name text")
+    define(sqlite_shop, None, source={"connection": "shop", "table": "stock"})
+    assert counts(headgate("run", "items", "--json").json) == {"created": 1000}
+    assert counts(headgate("run", "items", "--json").json) == {"unchanged": 1000}
+
+
+def test_records_the_destination_refuses_are_told_as_they_were_read(
+    store: Shop, imported: Any, headgate: Headgate, goal: Ask, folder: Path
+) -> None:
+    import sqlite3
+
+    with sqlite3.connect(folder / "goal.db") as connection:
+        connection.execute("create table item (id integer primary key, name text check (name <> 'desk'), changed text)")
+    run = imported(store, destination={"connection": "goal", "table": "item"})
+    assert counts(run) == {"created": 1, "rejected": 1}
+    (told,) = headgate("rejects", run["id"], "--json").json
+    assert told["raw"]["name"] == "desk"
+    assert goal("select name from item") == [("lamp",)]
