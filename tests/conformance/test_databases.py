@@ -14,8 +14,11 @@ import psycopg
 import pyarrow as pa
 import pymysql
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headgate.connectors.mysql.connection import Access
+from headgate.connectors.sqlite.source import _array
 from headgate.model.errors import HeadgateError, SourceError
 from headgate.model.spec import SourceSpec
 from headgate.model.text import text_form
@@ -225,6 +228,11 @@ class TestSqlite(DatabaseTests):
         for v in values:
             execute("insert into item values (?)", (v,))
         assert [r["v"] for r in read(url, query="select v from item")] == [text_form(v) for v in values]
+
+    @settings(max_examples=200, deadline=None, derandomize=True)
+    @given(st.lists(st.floats(allow_nan=False) | st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=1))
+    def test_numbers_are_the_same_texts_one_by_one_and_together(self, values: list[float]) -> None:
+        assert _array(tuple(values), pa.string()).to_pylist() == [text_form(v) for v in values]
 
 
 class TestDuckdb(DatabaseTests):

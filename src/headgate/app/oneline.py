@@ -50,13 +50,12 @@ def definition_for(
     document = yaml_file.Document(shown, data, {}, "")
     spec = yaml_file.parse(document, ImportSpec)
     if into is not None:
-        return Definition(_stem(name), spec, Path.cwd())
+        return Definition(spec.source.table or _stem(name), spec, Path.cwd())
     file = project.import_files.get(name)
     return Definition(name if file else _stem(name), spec, project.folder, file or Path(name).resolve(), settings)
 
 
 def _stem(name: str) -> str:
-    name = name.rpartition("#")[2] if "://" in name else name
     return "stdin" if name == "-" else Path(name).name.split(".")[0].replace("*", "").strip("-_") or "import"
 
 

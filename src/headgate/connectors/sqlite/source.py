@@ -168,7 +168,15 @@ def _array(values: tuple[Any, ...], wanted: pa.DataType) -> pa.Array:
             return found.cast(wanted)
         if pa.types.is_boolean(wanted) and pa.types.is_int64(found.type) and _are_flags(found):
             return found.cast(wanted)
+        if pa.types.is_string(wanted) and pa.types.is_floating(found.type) and (texts := _plain(found)) is not None:
+            return texts
     return pa.array([text_form(v) for v in values], pa.string())
+
+
+def _plain(numbers: pa.Array) -> pa.Array | None:
+    """Numbers in the form of `text_form`, where Arrow and Python write the same digits: neither with an exponent."""
+    texts = numbers.cast(pa.string())
+    return None if pc.any(pc.match_substring_regex(texts, r"[eina]|^-?0\.0000")).as_py() else texts
 
 
 def _are_flags(values: pa.Array) -> bool:
