@@ -122,8 +122,13 @@ def _since(project: Project, definition: Definition) -> Since | None:
     return None
 
 
-def make_plan(project: Project, definition: Definition, observe: Observe = ignore) -> Run:
+def make_plan(
+    project: Project, definition: Definition, observe: Observe = ignore, *, source: Source | None = None
+) -> Run:
     """Find out what a run would do and save it; nothing is written at the destination.
+
+    Args:
+        source: read in the place of the definition's own.
 
     Raises:
         HeadgateError: what stopped it; the ledger has the plan as failed.
@@ -140,7 +145,7 @@ def make_plan(project: Project, definition: Definition, observe: Observe = ignor
 
         runner.plan(save)
 
-    return _execute(project, definition, Kind.PLAN, observe, plan)
+    return _execute(project, definition, Kind.PLAN, observe, plan, source=source)
 
 
 def _portable(project: Project, file: Path | None) -> str:
@@ -163,11 +168,13 @@ def run_import(
     refusals: Refusals | None = None,
     *,
     from_start: bool = False,
+    source: Source | None = None,
 ) -> Run:
     """Run an import; one that commits batch by batch goes on where its last run was left.
 
     Args:
         from_start: do not go on, but begin anew.
+        source: read in the place of the definition's own.
         refusals: of the command it is run in with others: records that refer to what those refused are held, and what
             this one refuses is added.
 
@@ -180,7 +187,7 @@ def run_import(
         if refusals is not None:
             refusals.learn(definition, prepared, run)
 
-    return _execute(project, definition, Kind.RUN, observe, work, refusals, from_start=from_start)
+    return _execute(project, definition, Kind.RUN, observe, work, refusals, from_start=from_start, source=source)
 
 
 def _execute(
@@ -192,6 +199,7 @@ def _execute(
     refusals: Refusals | None = None,
     *,
     from_start: bool = False,
+    source: Source | None = None,
 ) -> Run:
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
@@ -205,7 +213,7 @@ def _execute(
 
     def execute() -> None:
         try:
-            prepared = check(project, definition, refusals)
+            prepared = check(project, definition, refusals, source)
         except NothingNew as e:
             run.warnings.append(f"nothing new: {e.message}")
             return

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.model.record import Problem
+from headgate.spi.kept import Page
 from headgate.spi.nul import nul_fault, with_nul
-
-from .source import Page
 
 _TRUE = ("t", "1", "true")
 _NAMES = {

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
+from headgate.spi.kept import Page
 from headgate.spi.registry import Connected
 from headgate.spi.source import BATCH_ROWS
 from headgate.sql.parameters import with_parameters
-from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
+from headgate.sql.source import DatabaseSource, Value, Wanted, columns_of, source
 from headgate.sql.typed import page
 
 from .catalog import split, sql_name

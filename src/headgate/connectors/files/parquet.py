@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import decimal
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin
+from headgate.spi.columns import as_json, plain, scan_type
 from headgate.spi.nul import nul_fault, with_nul
 from headgate.spi.source import BATCH_ROWS, Scan
 
@@ -60,7 +56,7 @@ class ParquetScan:
         if len(set(whole.names)) < len(whole.names):
             raise SourceError(f"{given.name} has several columns of one name: {', '.join(whole.names)}", hint=_HINT)
         self._wanted = list(wanted)
-        self._schema = pa.schema([pa.field(n, _type(whole.field(n).type)) for n in wanted])
+        self._schema = pa.schema([pa.field(n, scan_type(whole.field(n).type)) for n in wanted])
 
     @property
     def schema(self) -> pa.Schema:
@@ -76,7 +72,7 @@ class ParquetScan:
             "records": self._file.metadata.num_rows,
             "row_groups": self._file.metadata.num_row_groups,
         }
-        if nested := [n for n in self._wanted if pa.types.is_nested(_plain(whole.field(n).type))]:
+        if nested := [n for n in self._wanted if pa.types.is_nested(plain(whole.field(n).type))]:
             found["notes"] = [f"lists and structs become JSON text: {', '.join(nested)}"]
         return found
 
@@ -111,8 +107,8 @@ class ParquetScan:
         return Batch(records.take(pa.array(kept, pa.int64())), [first + n for n in kept], faults)
 
     def _column(self, array: pa.Array, wanted: pa.DataType) -> pa.Array:
-        if pa.types.is_nested(_plain(array.type)):
-            return pa.array([None if v is None else _json(v) for v in array.to_pylist()], pa.string())
+        if pa.types.is_nested(plain(array.type)):
+            return pa.array([None if v is None else as_json(v) for v in array.to_pylist()], pa.string())
         array = array if array.type == wanted else array.cast(wanted)
         return without(array, self._given.options.nulls) if wanted == pa.string() else array
 
@@ -132,33 +128,3 @@ class ParquetScan:
 def _first(e: BaseException) -> str:
     """The first line of a library's message, which may go on with addresses and advice of its own."""
     return str(e).partition("\n")[0].rstrip(". ")
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type a value has once dictionaries and extensions are taken off."""
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _type(kind: pa.DataType) -> pa.DataType:
-    """The type a column is given in: its own, but with one kind of text and no dictionaries or nesting."""
-    kind = _plain(kind)
-    if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    return pa.string() if pa.types.is_null(kind) else kind
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_scalar)
-
-
-def _scalar(value: object) -> object:
-    match value:
-        case decimal.Decimal() | UUID():
-            return str(value)
-        case dt.datetime() | dt.date() | dt.time():
-            return value.isoformat()
-        case bytes():
-            return base64.b64encode(value).decode()
-    return str(value)

@@ -14,10 +14,11 @@ from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS, FieldType
+from headgate.spi.kept import Page
 from headgate.spi.registry import Connected
 from headgate.spi.source import BATCH_ROWS
 from headgate.sql.parameters import with_parameters
-from headgate.sql.source import DatabaseSource, Page, Value, Wanted, columns_of, source
+from headgate.sql.source import DatabaseSource, Value, Wanted, columns_of, source
 from headgate.sql.typed import page
 
 from .connect import connect, failure, path_of
