@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,6 +59,9 @@ INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = 
     "csv-windows": ("items.csv", text(CSV.replace("\n", "\r\n"), "cp1252"), ROWS),
     "csv-ragged": ("items.csv", text(RAGGED), without(7, 120)),
     "csv-gzip": ("items.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV.encode())), ROWS),
+    "csv-bzip2": ("items.csv.bz2", lambda path: path.write_bytes(bz2.compress(CSV.encode())), ROWS),
+    "csv-xz": ("items.csv.xz", lambda path: path.write_bytes(lzma.compress(CSV.encode())), ROWS),
+    "csv-zstd": ("items.csv.zst", lambda path: path.write_bytes(pa.Codec("zstd").compress(CSV.encode())), ROWS),
     "csv-zip": ("items.zip", zipped, ROWS),
     "csv-several": ("items-*.csv", lambda path: several(path.with_name("items-1.csv")), ROWS * 2),
     "csv-long": ("items.csv", text(LONG), [{"id": str(i)} for i in range(70_000)]),

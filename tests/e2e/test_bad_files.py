@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pytest
 
 from support.shop import Ask, Headgate, Said, counts
@@ -57,6 +60,10 @@ UNREADABLE: dict[str, Callable[[Path], bytes]] = {
     "empty.parquet": lambda f: b"",
     "plain.csv.gz": lambda f: b"\x1f\x8b" + GOOD.encode(),
     "cut.csv.gz": lambda f: gzip.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.bz2": lambda f: bz2.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.xz": lambda f: lzma.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.zst": lambda f: pa.Codec("zstd").compress(GOOD.encode() * 999, asbytes=True)[:30],
+    "bomb.csv.bz2": lambda f: bz2.compress(b"\0" * (64 << 20)) * 20,
     "empty.zip": lambda f: _zip(f),
     "cut.zip": lambda f: _zip(f, items_csv=GOOD.encode())[:60],
     "image.csv": lambda f: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,

@@ -32,8 +32,13 @@ class SourceSpec(Strict):
     format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
-    compression: Literal["none", "gzip", "zip"] | None = Field(
-        None, description="Compression; by default told from the content."
+    compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
+        None, description="Compression; by default told from the content. Every file in a zip archive is read."
+    )
+    max_unpacked: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes a compressed file, or all of a zip archive, may unpack to; by default 1 GiB, or 200 times its size if that is more.",
     )
     encoding: str | None = Field(
         None, description="Character set of a text file; by default detected (BOM, UTF-8, then by likelihood)."
