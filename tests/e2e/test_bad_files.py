@@ -144,6 +144,13 @@ def test_a_bad_line_is_refused_alone(
     assert sorted(r[0] for r in rows("select sku from item")) == sorted(there)
 
 
+def test_bad_lines_of_fixed_width_are_refused_alone(folder: Path, headgate: Headgate, rows: Ask) -> None:
+    data = b"A-1   12.50\nA-2   7.0\nA-3    dear\nA-4    1.00 or 2\n\nA-5    1.25\n"
+    _, codes = _run(headgate, folder, "items.txt", data, "source.widths={sku: 4, price: 7}")
+    assert codes == {2: ["RD01"], 3: ["TY02"], 4: ["RD02"]}
+    assert rows("select sku, price from item order by sku") == [("A-1", 12.5), ("A-5", 1.25)]
+
+
 def test_a_field_of_64_megabytes_is_refused_alone_and_not_shown_whole(
     folder: Path, headgate: Headgate, rows: Ask
 ) -> None:

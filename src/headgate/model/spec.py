@@ -6,6 +6,7 @@ and in editors, so it is written for the person who writes definitions.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -29,7 +30,7 @@ class SourceSpec(Strict):
     path: str | list[str] = Field(
         description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
     )
-    format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
@@ -50,13 +51,22 @@ class SourceSpec(Strict):
     )
     header: bool | int | None = Field(
         None,
-        description="CSV, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found.",
+        description="CSV, fixed width, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found, and none where the width is fixed.",
     )
     columns: list[str] | None = Field(
         None, description="Names of the columns, for files without a header (or instead of it)."
     )
     skip: int | None = Field(
-        None, ge=0, description="CSV, XLSX: rows to leave out before the header or the first record."
+        None, ge=0, description="CSV, fixed width, XLSX: rows to leave out before the header or the first record."
+    )
+    widths: dict[str, Annotated[int, Field(ge=1)] | Literal["rest"]] | None = Field(
+        None,
+        min_length=1,
+        description="Fixed width: the columns in their order, each with its number of characters (`{sku: 8, price: 10}`); `rest` for a last one that goes to the end of the line.",
+    )
+    ruler: str | None = Field(
+        None,
+        description="Fixed width: in place of widths a line with dashes where the columns are (`-------- ----------`); `=` for a column that begins right after one of dashes, `>` at the end for one that goes to the end of the line.",
     )
     sheet: str | int | None = Field(
         None, description="XLSX: sheet by name or number (1-based); by default the first with records."
@@ -73,6 +83,30 @@ class SourceSpec(Strict):
         description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
     )
     max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
+
+    @property
+    def told_format(self) -> str | None:
+        """The format, where it is said or follows from another key."""
+        return self.format or (None if self.widths is None and self.ruler is None else "fixed")
+
+    @model_validator(mode="after")
+    def _fits_format(self) -> SourceSpec:
+        fixed = [k for k in ("widths", "ruler") if getattr(self, k) is not None]
+        if len(fixed) > 1:
+            raise ValueError("the columns' places are given by widths or by a ruler, not by both")
+        if self.told_format == "fixed" and not fixed:
+            raise ValueError("format: fixed needs widths, or a ruler")
+        if fixed and self.told_format != "fixed":
+            raise ValueError(f"{fixed[0]} goes with format: fixed")
+        if self.widths is not None and self.columns is not None:
+            raise ValueError("widths names the columns; columns goes with a ruler")
+        if "rest" in list((self.widths or {}).values())[:-1]:
+            raise ValueError("only the last column can have the width rest")
+        if self.ruler is not None and not re.fullmatch("[ =-]*[=-]>?", self.ruler):
+            raise ValueError(
+                "a ruler has dashes (or =) where columns are, blanks between them, and perhaps > at its end"
+            )
+        return self
 
 
 class LookupSpec(Strict):

@@ -17,6 +17,7 @@ _HERE = __name__.rpartition(".")[0]
 # Imported when used: each brings libraries the others do not need.
 OPENERS: Final = {
     "csv": ("csv_scan", "open_csv"),
+    "fixed": ("fixed", "open_fixed"),
     "json": ("json_scan", "open_json"),
     "jsonl": ("json_scan", "open_jsonl"),
     "xlsx": ("xlsx", "open_xlsx"),
@@ -28,7 +29,9 @@ ENDINGS: Final = {
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-_SPOKEN: Final = {"csv": "CSV", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet"}
+_SPOKEN: Final = {
+    "csv": "CSV", "fixed": "text of fixed width", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet",
+}  # fmt: skip
 _MAGIC: Final = (
     (b"PAR1", "parquet", "a Parquet file"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xlsx", "an old Excel workbook"),
@@ -94,7 +97,7 @@ def tell(path: Path, name: str, given: str | None) -> str:
         )
     if not named and not content and _binary(head):
         raise SourceError(f"{name} is neither text nor a format that is known", hint=f"Known are {', '.join(OPENERS)}.")
-    if named == "csv" and _binary(head):
+    if named in ("csv", "fixed") and _binary(head):
         raise SourceError(f"{name} is not text", hint="Check that it is the right file, or set source.encoding.")
     return named or content or "csv"
 

@@ -106,7 +106,7 @@ class FileSource:
     def _open(self, given: Input, compression: str) -> Scan:
         name = packed.inner_name(given.name, compression)
         try:
-            return formats.opener(formats.tell(given.path, name, self._options.format))(given)
+            return formats.opener(formats.tell(given.path, name, self._options.told_format))(given)
         except OSError as e:
             raise SourceError(
                 f"{given.name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."
