@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,14 +54,32 @@ def several(path: Path) -> None:
     path.with_name("items-2.csv").write_text(CSV)
 
 
+WIDTHS = {"sku": 6, "name": 12, "qty": 3}
+FIXED = "".join(f"{r['sku']:<6}{r['name']:<12}{r['qty']:>3}\n" for r in ROWS)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fixed": {"widths": WIDTHS},
+    "fixed-ragged": {"widths": WIDTHS},
+    "fixed-unlined": {"widths": WIDTHS},
+}
 INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = {
     "csv": ("items.csv", text(CSV), ROWS),
     "csv-windows": ("items.csv", text(CSV.replace("\n", "\r\n"), "cp1252"), ROWS),
     "csv-ragged": ("items.csv", text(RAGGED), without(7, 120)),
     "csv-gzip": ("items.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV.encode())), ROWS),
+    "csv-bzip2": ("items.csv.bz2", lambda path: path.write_bytes(bz2.compress(CSV.encode())), ROWS),
+    "csv-xz": ("items.csv.xz", lambda path: path.write_bytes(lzma.compress(CSV.encode())), ROWS),
+    "csv-zstd": ("items.csv.zst", lambda path: path.write_bytes(pa.Codec("zstd").compress(CSV.encode())), ROWS),
     "csv-zip": ("items.zip", zipped, ROWS),
     "csv-several": ("items-*.csv", lambda path: several(path.with_name("items-1.csv")), ROWS * 2),
     "csv-long": ("items.csv", text(LONG), [{"id": str(i)} for i in range(70_000)]),
+    "fixed": ("items.txt", text(FIXED, "utf-16"), ROWS),
+    "fixed-ragged": (
+        "items.txt",
+        text(FIXED.replace("Tafel ø       7", "Tafel ø").replace("120\n", "120 x\n")),
+        without(7, 120),
+    ),
+    "fixed-unlined": ("items.txt", text(FIXED.replace("\n", "")), ROWS),
     "jsonl": ("items.jsonl", text(LINES), ROWS),
     "jsonl-broken": ("items.jsonl", text(BROKEN), without(7, 120)),
     "json": ("items.json", text(json.dumps({"items": ROWS})), ROWS),
@@ -100,7 +120,17 @@ def xlsx_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return SourceSpec(path=path.name, header=1)
 
 
-OF = {"csv": csv_of, "jsonl": jsonl_of, "parquet": parquet_of, "xlsx": xlsx_of}
+def fixed_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    # A value has no blanks around it in such a file, and no line ends in it.
+    if len(set(names)) < len(names) or any(c != c.strip(" ") or "\n" in c for row in rows for c in row):
+        return None
+    widths = {n: max([1, *(len(r[i]) for r in rows)]) for i, n in enumerate(names)}
+    lines = ["".join(cell.ljust(w) for cell, w in zip(row, widths.values(), strict=True)) for row in rows]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="")
+    return SourceSpec(path=path.name, widths=widths, encoding="utf-8")
+
+
+OF = {"csv": csv_of, "fixed": fixed_of, "jsonl": jsonl_of, "parquet": parquet_of, "xlsx": xlsx_of}
 
 
 class TestFiles(SourceConformance):
@@ -116,7 +146,7 @@ class TestFiles(SourceConformance):
     def make(self, request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         name, write, self.expected = INPUTS[request.param]
         write(tmp_path / name)
-        return lambda: FileSource(SourceSpec(path=name), tmp_path)
+        return lambda: FileSource(SourceSpec(path=name, **OPTIONS.get(request.param, {})), tmp_path)
 
     @pytest.fixture(params=("none.csv", "none.xlsx", "none-*.jsonl"))
     def make_missing(self, request: pytest.FixtureRequest, tmp_path: Path) -> Make:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pytest
 
 from support.shop import Ask, Headgate, Said, counts
@@ -57,6 +60,10 @@ UNREADABLE: dict[str, Callable[[Path], bytes]] = {
     "empty.parquet": lambda f: b"",
     "plain.csv.gz": lambda f: b"\x1f\x8b" + GOOD.encode(),
     "cut.csv.gz": lambda f: gzip.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.bz2": lambda f: bz2.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.xz": lambda f: lzma.compress(GOOD.encode() * 999)[:100],
+    "cut.csv.zst": lambda f: pa.Codec("zstd").compress(GOOD.encode() * 999, asbytes=True)[:30],
+    "bomb.csv.bz2": lambda f: bz2.compress(b"\0" * (64 << 20)) * 20,
     "empty.zip": lambda f: _zip(f),
     "cut.zip": lambda f: _zip(f, items_csv=GOOD.encode())[:60],
     "image.csv": lambda f: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
@@ -135,6 +142,13 @@ def test_a_bad_line_is_refused_alone(
     _, found = _run(headgate, folder, "items.csv", data, *(f"source.{s}" for s in settings))
     assert found == codes
     assert sorted(r[0] for r in rows("select sku from item")) == sorted(there)
+
+
+def test_bad_lines_of_fixed_width_are_refused_alone(folder: Path, headgate: Headgate, rows: Ask) -> None:
+    data = b"A-1   12.50\nA-2   7.0\nA-3    dear\nA-4    1.00 or 2\n\nA-5    1.25\n"
+    _, codes = _run(headgate, folder, "items.txt", data, "source.widths={sku: 4, price: 7}")
+    assert codes == {2: ["RD01"], 3: ["TY02"], 4: ["RD02"]}
+    assert rows("select sku, price from item order by sku") == [("A-1", 12.5), ("A-5", 1.25)]
 
 
 def test_a_field_of_64_megabytes_is_refused_alone_and_not_shown_whole(

@@ -33,8 +33,8 @@ class Code:
 CODES: Final[dict[str, Code]] = {
     c.code: c
     for c in (
-        Code("RD01", "read.too_few_columns", "The line has fewer values than the header has columns.", "7,Lamp", "7,Lamp,12.50", "Add the missing delimiters, or check the delimiter and quote settings."),
-        Code("RD02", "read.too_many_columns", "The line has more values than the header has columns.", "7,Lamp,12.50,x", "7,Lamp,12.50", "Quote values that contain the delimiter."),
+        Code("RD01", "read.too_few_columns", "The line has fewer values than the header has columns, or is shorter than columns of fixed width are.", "7,Lamp", "7,Lamp,12.50", "Add the missing delimiters, or check the delimiter and quote settings, or the widths."),
+        Code("RD02", "read.too_many_columns", "The line has more values than the header has columns, or is longer than columns of fixed width are.", "7,Lamp,12.50,x", "7,Lamp,12.50", "Quote values that contain the delimiter, or check the widths."),
         Code("RD03", "read.unterminated_quote", "A quoted value is not closed, or goes on after its closing quote.", '7,"Lamp', '7,"Lamp"', "Close the quote, or double quotes inside the value."),
         Code("RD04", "read.encoding", "The bytes are not text in the file's encoding.", "Caf\\xe9 in UTF-8", "Café", "Set source.encoding, for example latin-1 or cp1252."),
         Code("RD05", "read.not_json", "The line is not a JSON object.", '{"a": 1', '{"a": 1}', "Mend the line; every line must hold one whole object."),

@@ -6,6 +6,7 @@ and in editors, so it is written for the person who writes definitions.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -42,11 +43,16 @@ class SourceSpec(Strict):
     incremental: IncrementalSpec | None = Field(
         None, description="Connection: read only what is new since the last run."
     )
-    format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
-    compression: Literal["none", "gzip", "zip"] | None = Field(
-        None, description="Compression; by default told from the content."
+    compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
+        None, description="Compression; by default told from the content. Every file in a zip archive is read."
+    )
+    max_unpacked: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes a compressed file, or all of a zip archive, may unpack to; by default 1 GiB, or 200 times its size if that is more.",
     )
     encoding: str | None = Field(
         None, description="Character set of a text file; by default detected (BOM, UTF-8, then by likelihood)."
@@ -58,13 +64,22 @@ class SourceSpec(Strict):
     )
     header: bool | int | None = Field(
         None,
-        description="CSV, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found.",
+        description="CSV, fixed width, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found, and none where the width is fixed.",
     )
     columns: list[str] | None = Field(
         None, description="Names of the columns, for files without a header (or instead of it)."
     )
     skip: int | None = Field(
-        None, ge=0, description="CSV, XLSX: rows to leave out before the header or the first record."
+        None, ge=0, description="CSV, fixed width, XLSX: rows to leave out before the header or the first record."
+    )
+    widths: dict[str, Annotated[int, Field(ge=1)] | Literal["rest"]] | None = Field(
+        None,
+        min_length=1,
+        description="Fixed width: the columns in their order, each with its number of characters (`{sku: 8, price: 10}`); `rest` for a last one that goes to the end of the line.",
+    )
+    ruler: str | None = Field(
+        None,
+        description="Fixed width: in place of widths a line with dashes where the columns are (`-------- ----------`); `=` for a column that begins right after one of dashes, `>` at the end for one that goes to the end of the line.",
     )
     sheet: str | int | None = Field(
         None, description="XLSX: sheet by name or number (1-based); by default the first with records."
@@ -91,7 +106,7 @@ class SourceSpec(Strict):
     def _one_kind(self) -> SourceSpec:
         if (self.path is None) == (self.connection is None):
             raise ValueError("a source has either a path or a connection")
-        if self.connection is None and (lost := sorted(self.model_fields_set & _OF_CONNECTIONS)):
+        if self.connection is None and (lost := sorted(self.model_fields_set & _OF_CONNECTIONS - {"columns"})):
             raise ValueError(f"{lost[0]} goes with a connection")
         if self.connection is not None and (lost := sorted(self.model_fields_set - _OF_CONNECTIONS - {"connection"})):
             raise ValueError(f"{lost[0]} goes with files, not with a connection")
@@ -107,6 +122,30 @@ class SourceSpec(Strict):
         if self.path is not None:
             return self.path if isinstance(self.path, str) else ", ".join(self.path)
         return f"{self.connection}#{self.table}" if self.table else f"a query of {self.connection}"
+
+    @property
+    def told_format(self) -> str | None:
+        """The format, where it is said or follows from another key."""
+        return self.format or (None if self.widths is None and self.ruler is None else "fixed")
+
+    @model_validator(mode="after")
+    def _fits_format(self) -> SourceSpec:
+        fixed = [k for k in ("widths", "ruler") if getattr(self, k) is not None]
+        if len(fixed) > 1:
+            raise ValueError("the columns' places are given by widths or by a ruler, not by both")
+        if self.told_format == "fixed" and not fixed:
+            raise ValueError("format: fixed needs widths, or a ruler")
+        if fixed and self.told_format != "fixed":
+            raise ValueError(f"{fixed[0]} goes with format: fixed")
+        if self.widths is not None and self.columns is not None:
+            raise ValueError("widths names the columns; columns goes with a ruler")
+        if "rest" in list((self.widths or {}).values())[:-1]:
+            raise ValueError("only the last column can have the width rest")
+        if self.ruler is not None and not re.fullmatch("[ =-]*[=-]>?", self.ruler):
+            raise ValueError(
+                "a ruler has dashes (or =) where columns are, blanks between them, and perhaps > at its end"
+            )
+        return self
 
 
 _OF_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "columns"})

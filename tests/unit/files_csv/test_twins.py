@@ -87,7 +87,7 @@ def test_the_first_record_is_the_one_behind_the_header_whatever_stands_in_and_be
                 continue
             dialect, found = scan._found.dialect, scan._found
             splitter = Splitter(dialect, len(scan.schema))
-            slow = list(TolerantReader(scan._utf8(), dialect, scan.schema, splitter).batches(found.start, 0))
+            slow = list(TolerantReader(scan._text.path(), dialect, scan.schema, splitter).batches(found.start, 0))
             assert [r for b in scan.batches() for r in b.records.to_pylist()] == [
                 r for b in slow for r in b.records.to_pylist()
             ]

@@ -1,4 +1,4 @@
-"""Files as a source: CSV and its relatives, workbooks, JSON, JSON Lines, Parquet; gzip and zip."""
+"""Files as a source: CSV and its relatives, workbooks, JSON, JSON Lines, Parquet; compressed or not."""
 
 from .source import FileSource
 

@@ -25,6 +25,25 @@ class Input:
     options: SourceSpec
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file to be read, perhaps still compressed.
+
+    Attributes:
+        name: as a person would name it (``inbox/a.csv``, ``a.zip: b.csv``).
+        path: the file, or the archive it is in.
+        compression: ``none``, ``gzip``, ``bzip2``, ``xz``, ``zstd`` or ``zip``.
+        member: its name inside a zip archive.
+        size: bytes when uncompressed, 0 if that is not known.
+    """
+
+    name: str
+    path: Path
+    compression: str = "none"
+    member: str = ""
+    size: int = 0
+
+
 class Format(Protocol):
     """A format: opens one input. `headgate.connectors.files.formats` names them all."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,8 +14,8 @@ from . import detect
 from .base import Input
 from .csv_fast import FastReader
 from .csv_tolerant import TolerantReader
-from .encoding import to_utf8
 from .lines import Splitter, places, stretches
+from .utf8_copy import Utf8Copy
 
 
 def open_csv(given: Input, sheet: str | None = None) -> CsvScan:  # noqa: ARG001 - formats share one signature
@@ -35,7 +33,7 @@ class CsvScan:
     def __init__(self, given: Input, found: detect.Found) -> None:
         self._given, self._found = given, found
         self._schema = pa.schema([pa.field(name, pa.string()) for name in found.columns])
-        self._text: Path | None = None
+        self._text = Utf8Copy(given, found.encoding, same_ends=found.same_ends)
         self._fast: FastReader | None = None
         self._at = self._size = 0
 
@@ -59,7 +57,7 @@ class CsvScan:
             raise self._gone(e) from e
 
     def _batches(self) -> Iterator[Batch]:
-        path = self._utf8()
+        path = self._text.path()
         found, options = self._found, self._given.options
         self._at, self._size, ordinal = 0, max(1, path.stat().st_size), 0
         start = found.start
@@ -118,7 +116,7 @@ class CsvScan:
         todo = len(origins)
         if todo == len(ordinals):
             return origins
-        for stretch, _ in stretches(self._utf8(), start, found.dialect, self._splitter(), values=False):
+        for stretch, _ in stretches(self._text.path(), start, found.dialect, self._splitter(), values=False):
             here = []
             while todo < len(ordinals) and ordinals[todo] < record + stretch.count:
                 here.append(ordinals[todo] - record)
@@ -140,26 +138,4 @@ class CsvScan:
 
     def close(self) -> None:
         """Remove the temporary copy, if one was made."""
-        if self._text is not None:
-            self._text.unlink(missing_ok=True)
-            self._text = None
-
-    def _utf8(self) -> Path:
-        """The file as UTF-8 with one kind of line ends: itself, or a temporary copy."""
-        if self._found.as_is:
-            return self._given.path
-        if self._text is None:
-            handle, name = tempfile.mkstemp(prefix="headgate-", suffix=".csv")
-            self._text = Path(name)
-            try:
-                with open(handle, "wb") as out:  # noqa: PTH123 - a descriptor has no path to open
-                    to_utf8(self._given.path, self._found.encoding, out, same_ends=self._found.same_ends)
-            except BaseException as e:
-                self.close()
-                if isinstance(e, OSError):
-                    raise SourceError(
-                        f"{self._given.name}: no temporary copy could be written: {e.strerror}",
-                        hint="Make room in the folder for temporary files, or save the file as UTF-8.",
-                    ) from e
-                raise
-        return self._text
+        self._text.close()

@@ -52,12 +52,12 @@ def look(given: Input) -> Found:
         SourceError: it is empty or has only blank lines, or an option names what is not there.
     """
     options = given.options
-    head, probes, whole = _sample(given.path)
+    head, probes, whole = sample(given.path)
     if not head:
         raise SourceError(f"{given.name} is empty", hint="It has 0 bytes; was it written to the end?")
     encoding = enc.find(head, probes, options.encoding)
     text = enc.decode(head, encoding)
-    same_ends = _mixed_with_cr(text)
+    same_ends = mixed_with_cr(text)
     if same_ends:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip("\r\n \t\0\ufeff"):
@@ -100,7 +100,7 @@ def look(given: Input) -> Found:
     )
 
 
-def _sample(path: Path) -> tuple[bytes, list[bytes], bool]:
+def sample(path: Path) -> tuple[bytes, list[bytes], bool]:
     """The beginning, pieces from further on (whole lines, for the encoding), and whether the beginning is everything."""
     with path.open("rb") as file:
         head = file.read(SAMPLE)
@@ -116,7 +116,7 @@ def _sample(path: Path) -> tuple[bytes, list[bytes], bool]:
     return head, probes, size <= SAMPLE
 
 
-def _mixed_with_cr(text: str) -> bool:
+def mixed_with_cr(text: str) -> bool:
     """Whether old Macintosh line ends are mixed with others."""
     alone = text.count("\r") - text.count("\r\n")
     return "\n" in text and alone > max(1, text.count("\n") // 2)

@@ -10,12 +10,14 @@ from typing import Final, cast
 
 from headgate.model.errors import SourceError
 
+from . import packed
 from .base import Format
 
 _HERE = __name__.rpartition(".")[0]
 # Imported when used: each brings libraries the others do not need.
 OPENERS: Final = {
     "csv": ("csv_scan", "open_csv"),
+    "fixed": ("fixed", "open_fixed"),
     "json": ("json_scan", "open_json"),
     "jsonl": ("json_scan", "open_jsonl"),
     "xlsx": ("xlsx", "open_xlsx"),
@@ -27,16 +29,14 @@ ENDINGS: Final = {
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-_SPOKEN: Final = {"csv": "CSV", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet"}
+_SPOKEN: Final = {
+    "csv": "CSV", "fixed": "text of fixed width", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet",
+}  # fmt: skip
 _MAGIC: Final = (
     (b"PAR1", "parquet", "a Parquet file"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xlsx", "an old Excel workbook"),
     (b"%PDF-", "", "a PDF document"),
     (b"SQLite format 3\0", "", "an SQLite database"),
-    (b"\x1f\x8b", "", "compressed with gzip"),
-    (b"\x28\xb5\x2f\xfd", "", "compressed with zstd"),
-    (b"BZh", "", "compressed with bzip2"),
-    (b"\xfd7zXZ\0", "", "compressed with xz"),
     (b"7z\xbc\xaf\x27\x1c", "", "a 7z archive"),
     (b"\x89PNG\r\n", "", "a PNG image"),
     (b"\xff\xd8\xff", "", "a JPEG image"),
@@ -49,6 +49,7 @@ _XML = re.compile(rb"\s*<\?xml\s")
 _JSON = re.compile(rb"\s*(?:\{\s*(?:\"[^\"\n]{0,200}\"\s*:|\}\s*\Z)|\[\s*(?:[\{\[]|\]\s*\Z))")
 _JSON_LINES = re.compile(rb"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
 _HEAD = 8192
+_TAR = 257
 
 
 def opener(name: str) -> Format:
@@ -96,7 +97,7 @@ def tell(path: Path, name: str, given: str | None) -> str:
         )
     if not named and not content and _binary(head):
         raise SourceError(f"{name} is neither text nor a format that is known", hint=f"Known are {', '.join(OPENERS)}.")
-    if named == "csv" and _binary(head):
+    if named in ("csv", "fixed") and _binary(head):
         raise SourceError(f"{name} is not text", hint="Check that it is the right file, or set source.encoding.")
     return named or content or "csv"
 
@@ -112,6 +113,10 @@ def _content(path: Path, head: bytes) -> tuple[str, str]:
             return name, what
     if head.startswith(b"PK\x03\x04"):
         return _zipped(path)
+    if (compression := packed.told(head)) != "none":
+        return "", f"compressed with {compression}"
+    if head[_TAR : _TAR + 5] == b"ustar":
+        return "", "a tar archive"
     text = head.removeprefix(b"\xef\xbb\xbf")
     if _MARKUP.match(text):
         return "", "an HTML page"

@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import difflib
 import glob
-import gzip
 import shutil
 import sys
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from headgate.model.errors import SourceError
+from headgate.model.spec import SourceSpec
 
+from . import packed
+from .base import Piece
 from .formats import is_workbook
 
 STDIN = "standard input"
-# A file that grows beyond both is a bomb, or has nothing in it worth reading.
-_LARGE = 1 << 30
-_RATIO = 200
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One file to be read, perhaps still compressed.
-
-    Attributes:
-        name: as a person would name it (``inbox/a.csv``, ``a.zip: b.csv``).
-        path: the file, or the archive it is in.
-        compression: ``none``, ``gzip`` or ``zip``.
-        member: its name inside a zip archive.
-        size: bytes when uncompressed, 0 if that is not known.
-    """
-
-    name: str
-    path: Path
-    compression: str = "none"
-    member: str = ""
-    size: int = 0
 
 
 def find(paths: str | list[str], base: Path) -> list[tuple[str, Path]]:
@@ -106,90 +81,31 @@ def _near(path: Path) -> str:
     return f"There are: {', '.join(files)}." if files else "The folder is empty."
 
 
-def pieces(name: str, path: Path, compression: str | None, file_format: str | None) -> list[Piece]:
-    """The files in a file: itself, what gzip has packed, or the members of a zip archive in their order.
+def pieces(name: str, path: Path, options: SourceSpec) -> list[Piece]:
+    """The files in a file: itself, what is packed in it, or the members of a zip archive in their order.
 
     Args:
-        compression: what the definition says; by default told from the content.
+        options: the definition's source; its compression is believed, by default it is told from the content.
 
     Raises:
-        SourceError: an archive is damaged, encrypted or empty.
+        SourceError: an archive is damaged, encrypted, empty or a bomb.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(packed.HEAD)
         size = path.stat().st_size
     except OSError as e:
         raise SourceError(
             f"{name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."
         ) from e
-    if compression is None:
-        zipped = head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and file_format != "xlsx" and not is_workbook(path)
-        compression = "gzip" if head.startswith(b"\x1f\x8b") else "zip" if zipped else "none"
+    compression: str = options.compression or packed.told(head)
+    if options.compression is None and compression == "zip" and (options.format == "xlsx" or is_workbook(path)):
+        compression = "none"
     if compression == "none":
         return [Piece(name, path, size=size)]
-    if compression == "gzip":
-        return [Piece(name, path, "gzip")]
-    return _members(name, path)
-
-
-def _members(name: str, path: Path) -> list[Piece]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [
-                i for i in archive.infolist()
-                if not i.is_dir() and not i.filename.startswith("__MACOSX/") and not Path(i.filename).name.startswith(".")
-            ]  # fmt: skip
-    except zipfile.BadZipFile as e:
-        raise SourceError(f"{name} is not a whole zip archive: {e}", hint="Copy or download it again.") from None
-    if not members:
-        raise SourceError(f"{name} has no files in it", hint="Check that it is the right archive.")
-    if any(i.flag_bits & 1 for i in members):
-        raise SourceError(f"{name} is encrypted", hint="Unpack it with its password first.")
-    return [Piece(f"{name}: {i.filename}", path, "zip", i.filename, i.file_size) for i in members]
-
-
-def unpack(piece: Piece, to: Path) -> None:
-    """Write the uncompressed bytes of a piece to a file.
-
-    Raises:
-        SourceError: the data is damaged, is a decompression bomb, or there is no room.
-    """
-    try:
-        with to.open("wb") as out:
-            limit = max(_LARGE, _RATIO * piece.path.stat().st_size)
-            done = 0
-            for data in _unpacked(piece):
-                done += len(data)
-                if done > limit:
-                    raise SourceError(
-                        f"{piece.name} unpacks to more than {limit >> 20:,} MiB, over {_RATIO} times its size",
-                        hint="That is not data; unpack it yourself if you trust it.",
-                    )
-                out.write(data)
-    except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, NotImplementedError, KeyError) as e:
-        raise SourceError(
-            f"{piece.name} cannot be unpacked: {e}", hint="The file is damaged or cut short; get it again."
-        ) from None
-    except OSError as e:
-        raise SourceError(
-            f"{piece.name} cannot be unpacked to {to.parent}: {e.strerror or e}",
-            hint="Make room there, or set TMPDIR to another folder.",
-        ) from e
-
-
-def _unpacked(piece: Piece) -> Iterator[bytes]:
-    if piece.compression == "gzip":
-        with gzip.open(piece.path) as file:
-            yield from _chunks(file)
-    else:
-        with zipfile.ZipFile(piece.path) as archive, archive.open(piece.member) as member:
-            yield from _chunks(member)
-
-
-def _chunks(file: IO[bytes] | gzip.GzipFile) -> Iterable[bytes]:
-    while data := file.read(_CHUNK):
-        yield data
+    if compression == "zip":
+        return packed.members(name, path, options.max_unpacked)
+    return [Piece(name, path, compression)]
 
 
 def spool(to: Path) -> None:

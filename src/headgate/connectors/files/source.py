@@ -15,8 +15,8 @@ from headgate.model.spec import SourceSpec
 from headgate.spi.registry import Connected
 from headgate.spi.source import Partition, Scan
 
-from . import formats, inputs
-from .base import Input
+from . import formats, inputs, packed
+from .base import Input, Piece
 
 
 class FileSource:
@@ -45,7 +45,7 @@ class FileSource:
         return [
             Partition(p.name, p.size, {"path": str(p.path), "compression": p.compression, "member": p.member})
             for name, path in self._files()
-            for p in inputs.pieces(name, path, self._options.compression, self._options.format)
+            for p in inputs.pieces(name, path, self._options)
         ]
 
     def open(self, partition: Partition) -> Scan:
@@ -60,9 +60,12 @@ class FileSource:
         if compression != "none":
             self._unpacked += 1
             copy = self._temporary() / f"{self._unpacked}{Path(partition.name).suffix}"
-            inputs.unpack(
-                inputs.Piece(partition.name, path, compression, str(partition.options["member"]), partition.size), copy
-            )
+            piece = Piece(partition.name, path, compression, str(partition.options["member"]), partition.size)
+            try:
+                packed.unpack(piece, copy, self._options.max_unpacked)
+            except BaseException:
+                copy.unlink(missing_ok=True)
+                raise
         try:
             scan = self._open(Input(partition.name, copy or path, self._options), compression)
         except BaseException:
@@ -92,7 +95,7 @@ class FileSource:
             self._folder = self._spooled = None
 
     def _files(self) -> list[tuple[str, Path]]:
-        paths = self._options.path or []
+        paths = self._options.path if self._options.path is not None else []
         if paths not in ("-", ["-"]):
             return inputs.find(paths, self._base)
         if self._spooled is None:
@@ -103,11 +106,9 @@ class FileSource:
         return [(inputs.STDIN, self._spooled)]
 
     def _open(self, given: Input, compression: str) -> Scan:
-        name = given.name
-        if compression == "gzip":
-            name = name[:-3] if name.lower().endswith(".gz") else name
+        name = packed.inner_name(given.name, compression)
         try:
-            return formats.opener(formats.tell(given.path, name, self._options.format))(given)
+            return formats.opener(formats.tell(given.path, name, self._options.told_format))(given)
         except OSError as e:
             raise SourceError(
                 f"{given.name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."
