@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.model.errors import DefinitionError, UsageError
+from headgate.model.request import RequestSpec
 from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
-from headgate.spi.source import Source
+from headgate.spi.source import Reaches, Source
 
 from . import yaml_file
 from .recovery import recover
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 SETTINGS = "headgate.yaml"
 STATE = ".headgate"
+FILES = "files"
+"""The connector of sources without a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,9 @@ class Project:
         where = document.where(("destination", "connection"))
         if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
             self._no_connection(spec.destination.connection, where)
+        read = spec.source.connection
+        if read is not None and "://" not in read and read not in self.settings.connections:
+            self._no_connection(read, document.where(("source", "connection")))
         for name, lookup in spec.lookups.items():
             one = lookup.connection
             if one is not None and "://" not in one and one not in self.settings.connections:
@@ -131,18 +138,42 @@ class Project:
         Raises:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
-        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
-        scheme, there, _ = str(options["url"]).partition("://")
-        if not there:
-            known = ", ".join(registry.names(registry.DESTINATIONS))
-            raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
+        scheme, options = self._reached(name, registry.DESTINATIONS)
         factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
         return factory(options, base if "://" in name else self.folder)
 
+    def _reached(self, name: str, group: str) -> tuple[str, Mapping[str, Any]]:
+        """The scheme of a connection's URL, and its options with references resolved."""
+        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
+        scheme, there, _ = str(options["url"]).partition("://")
+        if not there:
+            known = ", ".join(n for n in registry.names(group) if n != FILES)
+            raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
+        return scheme, options
+
     def source(self, spec: SourceSpec, base: Path) -> Source:
         """A source by what a definition says; nothing is read before it is used."""
-        factory: registry.SourceFactory = registry.load(registry.SOURCES, "files")
-        return factory(spec, base)
+        if spec.connection is None:
+            files: registry.SourceFactory = registry.load(registry.SOURCES, FILES)
+            return files(spec, base)
+        scheme, options = self._reached(spec.connection, registry.SOURCES)
+        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        folder = base if "://" in spec.connection else self.folder
+        return factory(spec, folder, registry.Connected(options))
+
+    def reach(self, name: str) -> str | None:
+        """What answers at a connection that only sources know, in a few words; None for every other connection.
+
+        Raises:
+            HeadgateError: nothing does, or it refuses the login.
+        """
+        scheme, options = self._reached(name, registry.SOURCES)
+        if scheme in registry.names(registry.DESTINATIONS) or scheme not in registry.names(registry.SOURCES):
+            return None
+        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        spec = SourceSpec(connection=name, request=RequestSpec())
+        with closing(factory(spec, self.folder, registry.Connected(options))) as source:
+            return source.reach() if isinstance(source, Reaches) else "not tried"
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -94,6 +94,14 @@ def destination_name(project: Project, definition: Definition) -> str:
     return f"{shown}#{target.table}"
 
 
+def source_name(project: Project, definition: Definition) -> str:
+    """What is read, for people: files, or connection (or URL without secrets) and what it is asked."""
+    source = definition.spec.source
+    if source.connection is None or "://" not in source.connection:
+        return source.shown
+    return source.model_copy(update={"connection": project.shown(source.connection)}).shown
+
+
 def make_plan(project: Project, definition: Definition, observe: Observe = ignore) -> Run:
     """Find out what a run would do and save it; nothing is written at the destination.
 

@@ -285,7 +285,7 @@ def imports(as_json: bool) -> None:
 
 
 def _import_row(project: Project, name: str) -> dict[str, Any]:
-    from headgate.app.service import destination_name
+    from headgate.app.service import destination_name, source_name
     from headgate.model.run import Kind
 
     last = next((r for r in project.ledger.runs(limit=50, import_name=name) if r.kind is Kind.RUN), None)
@@ -294,8 +294,7 @@ def _import_row(project: Project, name: str) -> dict[str, Any]:
         definition: Definition = project.load(name)
     except HeadgateError as e:
         return {"import": name, "operation": "", "source": "", "destination": "", "last run": ended, "error": e.message}
-    path = definition.spec.source.path
-    source = path if isinstance(path, str) else ", ".join(path)
+    source = source_name(project, definition)
     operation = definition.spec.operation.value
     target = destination_name(project, definition)
     return {"import": name, "operation": operation, "source": source, "destination": target, "last run": ended}
@@ -350,6 +349,8 @@ def connections(test: bool, as_json: bool) -> int:
 
 def _state(project: Project, name: str) -> str:
     try:
+        if (found := project.reach(name)) is not None:
+            return f"reached, {found}"
         with closing(project.destination(name, project.folder)) as destination:
             return f"reached, {len(destination.tables())} tables"
     except HeadgateError as e:

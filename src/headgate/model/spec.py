@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec, SchemaSpec
+from .request import RequestSpec
 from .strict import Scalar, Strict
 from .types import FieldType
 from .write import Operation
@@ -24,11 +25,16 @@ Names = Annotated[list[str], Field(min_length=1)]
 
 
 class SourceSpec(Strict):
-    """Where the records come from."""
+    """Where the records come from: files, or what a connection is asked for."""
 
-    path: str | list[str] = Field(
-        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
+    path: str | list[str] | None = Field(
+        None,
+        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project.",
     )
+    connection: str | None = Field(
+        None, description="Connection of the project by name, or a URL, that is asked for the records."
+    )
+    request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
     format: Literal["csv", "json", "jsonl", "xlsx", "parquet"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
@@ -68,6 +74,41 @@ class SourceSpec(Strict):
         description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
     )
     max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceSpec:
+        if (self.path is None) == (self.connection is None):
+            raise ValueError("a source has either a path or a connection")
+        if (self.connection is None) != (self.request is None):
+            raise ValueError("a connection goes with a request")
+        if self.request is not None and (lost := sorted(self.model_fields_set - _OF_REQUESTS)):
+            hint = "; say request.records" if lost[0] == "records" else ""
+            raise ValueError(f"{lost[0]} goes with files, not with a request{hint}")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """What is read, for people; secrets of a URL are the caller's to hide."""
+        if self.request is not None:
+            return f"{self.connection} {self.request.method} {self.request.path}".rstrip()
+        return self.path if isinstance(self.path, str) else ", ".join(self.path or ())
+
+
+_OF_REQUESTS = frozenset(
+    {
+        "connection",
+        "request",
+        "format",
+        "encoding",
+        "delimiter",
+        "quote",
+        "escape",
+        "columns",
+        "nulls",
+        "again",
+        "max_record",
+    }
+)
 
 
 class LookupSpec(Strict):

@@ -1,13 +1,14 @@
 """Connectors by name, found through entry points, so that built-in ones and strangers' register alike.
 
 Groups: ``headgate.sources`` and ``headgate.destinations``. An entry point's name is the connection type (``files``,
-``sqlite``, ``postgres``, ``memory``); it loads a class with the constructor `SourceFactory` or `DestinationFactory`
+``sqlite``, ``postgres``, ``memory``), for sources of connections the URL's scheme; it loads a class with the constructor `SourceFactory` or `DestinationFactory`
 describes, and with `schemes`, the URL schemes it answers to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +22,23 @@ SOURCES = "headgate.sources"
 DESTINATIONS = "headgate.destinations"
 
 
-class SourceFactory(Protocol):
-    """Makes a source: ``factory(options, base)``; `options` is the definition's `source` (`model.spec.SourceSpec`),
-    `base` the folder relative paths start from."""
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """How a source reaches what is not a file.
 
-    def __call__(self, options: Any, base: Path) -> Source: ...
+    Attributes:
+        options: the connection with its references resolved (`url`, and what else the connector knows).
+    """
+
+    options: Mapping[str, Any]
+
+
+class SourceFactory(Protocol):
+    """Makes a source: ``factory(options, base)``, or ``factory(options, base, connected)`` where the definition names a
+    connection; `options` is the definition's `source` (`model.spec.SourceSpec`), `base` the folder relative paths start
+    from."""
+
+    def __call__(self, options: Any, base: Path, connected: Connected | None = None, /) -> Source: ...
 
 
 class DestinationFactory(Protocol):

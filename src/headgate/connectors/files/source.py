@@ -12,6 +12,7 @@ import pyarrow as pa
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Origin
 from headgate.model.spec import SourceSpec
+from headgate.spi.registry import Connected
 from headgate.spi.source import Partition, Scan
 
 from . import formats, inputs
@@ -28,7 +29,8 @@ class FileSource:
 
     schemes = ("file",)
 
-    def __init__(self, options: SourceSpec, base: Path) -> None:
+    def __init__(self, options: SourceSpec, base: Path, connected: Connected | None = None) -> None:
+        del connected
         self._options, self._base = options, base
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._spooled: Path | None = None
@@ -92,7 +94,7 @@ class FileSource:
     def _files(self) -> list[tuple[str, Path]]:
         paths = self._options.path
         if paths not in ("-", ["-"]):
-            return inputs.find(paths, self._base)
+            return inputs.find(paths or [], self._base)
         if self._spooled is None:
             # Standard input can be read once; planning, running and retrying read it several times.
             spooled = self._temporary() / "stdin"
