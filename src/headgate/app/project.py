@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model.errors import DefinitionError, UsageError
 from headgate.model.incremental import Since
+from headgate.model.request import RequestSpec
 from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
-from headgate.spi.source import Source
+from headgate.spi.source import Reaches, Source
 
 from . import yaml_file
 from .recovery import recover
@@ -163,6 +165,20 @@ class Project:
         factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
         folder = base if "://" in spec.connection else self.folder
         return factory(spec, folder, registry.Connected(options, since))
+
+    def reach(self, name: str) -> str | None:
+        """What answers at a connection that only sources know, in a few words; None for every other connection.
+
+        Raises:
+            HeadgateError: nothing does, or it refuses the login.
+        """
+        scheme, options = self._reached(name, registry.SOURCES)
+        if scheme in registry.names(registry.DESTINATIONS) or scheme not in registry.names(registry.SOURCES):
+            return None
+        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        spec = SourceSpec(connection=name, request=RequestSpec())
+        with closing(factory(spec, self.folder, registry.Connected(options))) as source:
+            return source.reach() if isinstance(source, Reaches) else "not tried"
 
     @cached_property
     def ledger(self) -> Ledger:

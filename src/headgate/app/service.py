@@ -100,7 +100,7 @@ def destination_name(project: Project, definition: Definition) -> str:
 
 
 def source_name(project: Project, definition: Definition) -> str:
-    """What is read, for people: files, or connection (or URL without secrets) and table."""
+    """What is read, for people: files, or connection (or URL without secrets) and what it is asked."""
     source = definition.spec.source
     if source.connection is None or "://" not in source.connection:
         return source.shown

@@ -349,6 +349,8 @@ def connections(test: bool, as_json: bool) -> int:
 
 def _state(project: Project, name: str) -> str:
     try:
+        if (found := project.reach(name)) is not None:
+            return f"reached, {found}"
         with closing(project.destination(name, project.folder)) as destination:
             return f"reached, {len(destination.tables())} tables"
     except HeadgateError as e:

@@ -20,7 +20,7 @@ from headgate.model.record import Batch, Mapped, Reject
 from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.write import Matched, Operation, WriteSpec
 from headgate.spi.destination import Destination, Writer
-from headgate.spi.source import Scan
+from headgate.spi.source import Fetches, Scan
 
 from .ahead import ahead
 from .anomaly import check_usual
@@ -86,6 +86,7 @@ class Runner:
 
     def plan(self, save: Save) -> None:
         """Do everything but writing, and hand the changes to `save`."""
+        self._fetch()
         write = replace(self._prepared.write, journal=False)
         if not self._prepared.write.journal:
             self._run.warnings.append("a run of it cannot be undone: it keeps no journal")
@@ -96,6 +97,7 @@ class Runner:
         """Do it; or the rest of it, where an earlier process has left it."""
         p, run = self._prepared, self._run
         with alive(self._ledger, run):
+            self._fetch()
             ticket, last = claim(p.destination, self._ledger, run)
             run.in_doubt = False
             if last is not None and last.run != run.id:
@@ -109,6 +111,11 @@ class Runner:
             with delivering(p.destination, write, self._ledger, run) as (writer, delivery):
                 delivery.sources = sources(p.partitions)
                 self._execute(writer, delivery)
+
+    def _fetch(self) -> None:
+        """Have a slow source's records here before the destination is kept waiting for them."""
+        if isinstance(self._prepared.first, Fetches):
+            self._prepared.first.fetch()
 
     def _check_unsettled(self, earlier: Run | None) -> None:
         """What a retry carries was chosen before it was known that an earlier run had been done after all."""

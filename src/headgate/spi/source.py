@@ -97,6 +97,32 @@ class Rereads(Protocol):
 
 
 @runtime_checkable
+class Fetches(Protocol):
+    """What a scan may offer beside: bringing all of a slow input here before anything waits for its records."""
+
+    def fetch(self) -> None:
+        """Get what is not here yet; called before a destination's transaction is begun. May be called again.
+
+        Raises:
+            SourceError: it cannot be had.
+        """
+        ...
+
+
+@runtime_checkable
+class Reaches(Protocol):
+    """What a source may offer beside: saying whether its connection is good, without reading."""
+
+    def reach(self) -> str:
+        """What is there, in a few words.
+
+        Raises:
+            SourceError: it cannot be reached, or refuses the login.
+        """
+        ...
+
+
+@runtime_checkable
 class Digests(Protocol):
     """What a source may offer beside: telling whether a piece has the same content as one that was read before."""
 

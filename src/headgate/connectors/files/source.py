@@ -97,7 +97,7 @@ class FileSource:
     def _files(self) -> list[tuple[str, Path]]:
         paths = self._options.path if self._options.path is not None else []
         if paths not in ("-", ["-"]):
-            return inputs.find(paths, self._base)
+            return inputs.find(paths or [], self._base)
         if self._spooled is None:
             # Standard input can be read once; planning, running and retrying read it several times.
             spooled = self._temporary() / "stdin"

@@ -1,0 +1,355 @@
+"""Asking for all pages of a request."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+import msgspec
+
+from headgate.model.request import AskSpec, OffsetPagination, PagePagination, RequestSpec
+
+from .client import Answer, Call, Client, excerpt, origin, with_query
+from .document import Document, NoSuchPath, is_true, members, text
+from .paging import Page, Turn, pager
+
+MOST_BYTES = 64 << 20
+"""A page is held in memory; longer answers than this are not."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_JSON = "application/json"
+# HTML is never what was asked for; as JSON it makes an error that shows it.
+_MEDIA = (
+    ("ndjson", "jsonl"), ("jsonl", "jsonl"), ("json-seq", "other"), ("json", "json"), ("html", "json"), ("csv", "csv"),
+    ("tab-separated", "csv"),
+)  # fmt: skip
+
+Values = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page's records, or its answer as it is.
+
+    Attributes:
+        lines: records as JSON, each without a line end in it; none where the answer is left as it is.
+        answer: what was answered.
+        whole: whether the answer is left to a reader of files.
+        page: the page, for what comes after it.
+    """
+
+    lines: list[bytes]
+    answer: Answer
+    whole: bool
+    page: Page
+
+
+class Asking:
+    """All pages of a request.
+
+    Args:
+        client: the connection.
+        format: what the definition says the answers are; None to tell it from the first.
+        room: file that answers are written to, one after the other.
+    """
+
+    def __init__(self, client: Client, format: str | None, room: Path) -> None:
+        self._client, self.format, self._room = client, format, room
+        self.found_path: str | None = None
+        self.pages = 0
+        """Pages that were answered, those of parents too."""
+
+    def found(self, spec: RequestSpec) -> Iterator[Found]:
+        """The pages, for all parents where there are any.
+
+        Raises:
+            SourceError: a page cannot be had.
+        """
+        if spec.parent is None:
+            yield from self._all(spec, {})
+            return
+        parents = Asking(self._client, self.format, self._room.with_name("parent"))
+        for page in parents._all(spec.parent, {}):
+            self.pages += 1
+            if page.whole:
+                raise self._client.failure(page.answer.call, "parents are read from JSON only")
+            for record in page.lines:
+                values = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
+                for found in self._all(spec, values):
+                    if found.whole:
+                        raise self._client.failure(found.answer.call, "records of parents are read from JSON only")
+                    yield Found(
+                        [self._with(found, line, values) for line in found.lines], found.answer, found.whole, found.page
+                    )
+
+    def _all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
+        turns = pager(spec.pagination)
+        turn: Turn | None = turns.first()
+        url = self._client.options.url + _filled(spec.path, values, escape=True)
+        asked: set[object] = set()
+        before = b""
+        number = 1
+        while turn is not None:
+            call = self._call(spec, turn, number, values, url)
+            asked_for = (turn.url, *sorted((k, str(v)) for k, v in turn.params.items()))
+            if asked_for in asked:
+                shown = turn.url or ", ".join(f"{k}={v}" for k, v in turn.params.items())
+                raise self._client.failure(
+                    call, f"page {number - 1} asks for a page that was read already ({shown})", _ENDLESS
+                )
+            if number > spec.max_pages:
+                raise self._client.failure(
+                    call, f"there are more than {spec.max_pages:,} pages", "Raise request.max_pages if that is right."
+                )
+            asked.add(asked_for)
+            found = self._look(spec, self._client.send(call, self._room), number)
+            self.pages += 1
+            before = self._new(spec, found, before)
+            yield found
+            turn = turns.next(found.page)
+            url = found.answer.call.url if turn is not None and turn.url else url
+            number += 1
+
+    def _new(self, spec: AskSpec, found: Found, before: bytes) -> bytes:
+        """See that a page is another than the one before, where the API is trusted to count; its digest."""
+        if not isinstance(spec.pagination, PagePagination | OffsetPagination) or not found.page.count:
+            return b""
+        data = found.answer.body.read_bytes() if found.whole else b"\n".join(found.lines)
+        digest = hashlib.sha256(data).digest()
+        if digest == before:
+            raise self._client.failure(
+                found.answer.call,
+                f"page {found.page.number} has the same records as the page before",
+                "The API seems to take no notice of the parameter; check request.pagination.param.",
+            )
+        return digest
+
+    def _call(self, spec: AskSpec, turn: Turn, number: int, values: Values, url: str) -> Call:
+        send = getattr(spec.pagination, "send", "query")
+        headers = {k: _filled(v, values) for k, v in spec.headers.items()}
+        body, kind = _body(spec, turn, values)
+        if kind and not any(k.lower() == "content-type" for k in headers):
+            headers["Content-Type"] = kind
+        if send == "header":
+            headers |= {k: str(v) for k, v in turn.params.items()}
+        if turn.url:
+            call = Call(spec.verb, url, headers, body, number, spec.may_repeat)
+            return Call(spec.verb, self._near(call, turn.url), headers, body, number, spec.may_repeat)
+        query: dict[str, object] = {
+            k: [_filled(x, values) for x in v] if isinstance(v, list) else _filled(v, values)
+            for k, v in spec.query.items()
+        }
+        if send == "query" and spec.graphql is None:
+            query |= turn.params
+        return Call(spec.verb, with_query(url, query), headers, body, number, spec.may_repeat)
+
+    def _near(self, call: Call, target: str) -> str:
+        """A URL that an answer names, if it is at the same place."""
+        url = urljoin(call.url, target)
+        here, there = origin(call.url), origin(url)
+        if here == there:
+            return url
+        parts = urlsplit(url)
+        if here[1] == there[1] and parts.scheme == "http":
+            # APIs behind a proxy often do not know that they are reached by TLS, or at which port.
+            at = urlsplit(call.url)
+            return urlunsplit(parts._replace(scheme=at.scheme, netloc=at.netloc))
+        raise self._client.failure(
+            call,
+            f"the next page is elsewhere ({self._client.secrets.url(url)})",
+            "The login is not sent there. If that is where the API is, make it the connection's URL.",
+        )
+
+    def _look(self, spec: AskSpec, answer: Answer, number: int) -> Found:
+        kind = self._kind(answer)
+        if kind == "jsonl":
+            return self._listed(
+                [line for line in answer.body.read_bytes().split(b"\n") if line.strip()], answer, number
+            )
+        if kind != "json":
+            return Found([], answer, True, Page(number, self._rows(spec, answer), None, b"", answer.headers))
+        size = answer.body.stat().st_size
+        if size > MOST_BYTES:
+            if spec.pagination is None and spec.errors is None:
+                return Found([], answer, True, Page(number, 0, None, b"", answer.headers))
+            raise self._client.failure(
+                answer.call, f"the page has {size >> 20:,} MiB, more than {MOST_BYTES >> 20}", "Ask for smaller pages."
+            )
+        document = self._document(answer)
+        if document is None:
+            return Found([], answer, False, Page(number, 0, None, b"", answer.headers))
+        self._check(spec, document, answer)
+        try:
+            records = document.records(self._path(spec, document, answer))
+        except NoSuchPath as e:
+            raise self._client.failure(answer.call, str(e), "Set request.records to the path of the records.") from None
+        return self._listed([_one_line(r) for r in records], answer, number, document)
+
+    def _listed(self, lines: list[bytes], answer: Answer, number: int, document: Document | None = None) -> Found:
+        last = lines[-1] if lines else b""
+        return Found(lines, answer, False, Page(number, len(lines), document, last, answer.headers))
+
+    def _rows(self, spec: AskSpec, answer: Answer) -> int:
+        """How many lines there are below the first, where it matters whether there are any."""
+        if spec.pagination is None:
+            return 0
+        if self.format != "csv":
+            raise self._client.failure(
+                answer.call, "answers with further pages are read as JSON, JSON Lines or CSV", _NOT_JSON
+            )
+        if isinstance(spec.pagination, OffsetPagination):
+            # Records may go over several lines, so lines are no count of them.
+            raise self._client.failure(
+                answer.call, "pages of CSV cannot be asked for by offset", "Use type: page, link or cursor."
+            )
+        return max(0, sum(1 for line in answer.body.read_bytes().splitlines() if line.strip()) - 1)
+
+    def _kind(self, answer: Answer) -> str:
+        """What an answer is; of the first page, and then of all."""
+        if self.format is None:
+            media = answer.kind[0]
+            with answer.body.open("rb") as f:
+                first = f.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+            known = next((kind for word, kind in _MEDIA if word in media), "other")
+            self.format = "json" if known == "other" and first in (b"{", b"[", b"") else known
+        return self.format
+
+    def _document(self, answer: Answer) -> Document | None:
+        """The answer as JSON; None where it is that there is nothing (204)."""
+        data = answer.body.read_bytes()
+        if not data and answer.status == 204:
+            return None
+        charset = answer.kind[1]
+        try:
+            if charset and codecs.lookup(charset).name not in ("utf-8", "ascii"):
+                data = data.decode(charset).encode()
+            return Document(data.removeprefix(codecs.BOM_UTF8))
+        except (ValueError, RecursionError, LookupError) as e:
+            why = re.sub(r"^JSON is malformed: ", "", str(e)) if data else "it is empty"
+            media = f" but {answer.kind[0]}" if answer.kind[0] and "json" not in answer.kind[0] else ""
+            begins = f"; it begins: {excerpt(answer.body)}" if data else ""
+            hint = "It may be a login page; check the URL and auth." if "html" in media else _NOT_JSON
+            raise self._client.failure(answer.call, f"the answer is not JSON{media} ({why}){begins}", hint) from None
+
+    def _check(self, spec: AskSpec, document: Document, answer: Answer) -> None:
+        """Refuse an answer that says it is an error although its status does not."""
+        if spec.errors is None:
+            return
+        path, sign, wanted = spec.errors.condition
+        found = document.get(path)
+        wrong = is_true(found) if not sign else ((text(found) or "null") == wanted) is (sign == "==")
+        if not wrong:
+            return
+        said = text(document.get(spec.errors.message)) if spec.errors.message else None
+        raise self._client.failure(
+            answer.call,
+            f"the answer is an error ({path} is {(text(found) or 'null')[:200]}): {(said or excerpt(answer.body))[:500]}",
+            "Check the request and the login.",
+        )
+
+    def _path(self, spec: AskSpec, document: Document, answer: Answer) -> str:
+        """Where the records are; the first page decides where the definition does not say."""
+        if spec.records is not None:
+            return spec.records
+        if self.found_path is None:
+            lists = document.lists()
+            if len(lists) > 1:
+                raise self._client.failure(
+                    answer.call,
+                    f"the answer has several lists: {', '.join(lists)}",
+                    "Say in request.records which to read.",
+                )
+            if not lists and spec.pagination is not None and not document.is_list:
+                raise self._client.failure(
+                    answer.call, "the answer has no list of records", "Say in request.records where the records are."
+                )
+            self.found_path = lists[0] if lists else ""
+        return self.found_path
+
+    def _taken(self, page: Found, record: bytes, path: str) -> bytes:
+        try:
+            found = Document(record).at(path)
+        except NoSuchPath as e:
+            raise self._client.failure(page.answer.call, f"of a parent {e}", "Check request.parent.take.") from None
+        if text(found) is None:
+            raise self._client.failure(page.answer.call, f"a parent's {path!r} is null", "Check request.parent.take.")
+        return found
+
+    def _with(self, found: Found, line: bytes, values: Values) -> bytes:
+        """A record with what was taken from its parent."""
+        if line[:1] != b"{":
+            return line
+        there = members(line)
+        if both := [name for name in values if name in there]:
+            raise self._client.failure(
+                found.answer.call,
+                f"the records have a key {both[0]!r} of their own",
+                "Take the parent's under another name (request.parent.take).",
+            )
+        more = b",".join(msgspec.json.encode(name) + b":" + raw for name, raw in values.items())
+        return b"{" + more + (b"," if there else b"") + line[1:]
+
+
+_ENDLESS = "The list would have no end; check request.pagination."
+_NOT_JSON = "Check the request; if its answers are no JSON, say in source.format what they are."
+
+
+def _one_line(record: bytes) -> bytes:
+    """A record without line ends, which JSON has only between its values."""
+    return record.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in record or b"\r" in record else record
+
+
+def _body(spec: AskSpec, turn: Turn, values: Values) -> tuple[bytes | None, str]:
+    """What is sent, and its media type."""
+    if spec.graphql is not None:
+        asked = {"query": spec.graphql, "variables": _filled(spec.variables, values, kept=True) | dict(turn.params)}
+        return msgspec.json.encode(asked), _JSON
+    if spec.body is None:
+        return None, ""
+    if isinstance(spec.body, str):
+        return _filled(spec.body, values).encode(), ""
+    body: Any = _filled(spec.body, values, kept=True)
+    if getattr(spec.pagination, "send", "query") == "body":
+        for name, value in turn.params.items():
+            body = _set(body, name, value)
+    return msgspec.json.encode(body), _JSON
+
+
+def _set(body: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    step, _, rest = path.partition(".")
+    inner = body.get(step)
+    return {**body, step: _set(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value}
+
+
+def _filled(value: Any, values: Values, *, escape: bool = False, kept: bool = False) -> Any:
+    """A part of a request with what was taken from the parent put in.
+
+    Args:
+        escape: as a part of a URL's path.
+        kept: a text that is nothing but a place becomes what stands there, as written.
+    """
+    if not values:
+        return value
+    if isinstance(value, dict):
+        return {k: _filled(v, values, kept=kept) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, values, kept=kept) for v in value]
+    if not isinstance(value, str):
+        return value
+    alone = _PLACE.fullmatch(value)
+    if kept and alone and alone[1] in values:
+        return msgspec.Raw(values[alone[1]])
+
+    def put(m: re.Match[str]) -> str:
+        if m[1] not in values:
+            return m[0]
+        found = text(values[m[1]]) or ""
+        return quote(found, safe="") if escape else found
+
+    return _PLACE.sub(put, value)

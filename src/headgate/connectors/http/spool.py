@@ -1,0 +1,104 @@
+"""Pages kept in a file, so that they can be read as often as one likes while the API is asked once."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from headgate.model.errors import SourceError
+from headgate.model.request import RequestSpec
+
+from .pages import Asking, Found
+
+
+class Spool:
+    """The records of a request, in a file that grows while pages are asked for.
+
+    Args:
+        folder: where the file is made; removed by whoever gave it.
+
+    Attributes:
+        path: the file: JSON Lines, or an answer as it is.
+        whole: whether it is an answer as it is.
+        records: how many records the file has, where it is JSON Lines.
+        pages: how many pages were read.
+        done: whether all of them were.
+        asking: what asks for them.
+    """
+
+    def __init__(self, asking: Asking, spec: RequestSpec, folder: Path) -> None:
+        self.path = folder / "records"
+        self.whole = False
+        self.records = self.pages = 0
+        self.done = False
+        self._size = 0
+        self._head = b""
+        self.asking = asking
+        self._pages: Iterator[Found] = asking.found(spec)
+        self._failed: SourceError | None = None
+        self.path.touch()
+
+    def advance(self, size: int | None = None) -> None:
+        """Ask on until the file has `size` bytes, or for all there is.
+
+        Raises:
+            SourceError: a page cannot be had; asked again, the same.
+        """
+        if self._failed is not None:
+            raise self._failed
+        try:
+            while not self.done and (size is None or self._size < size):
+                page = next(self._pages, None)
+                self.pages = self.asking.pages
+                if page is None:
+                    self.done = True
+                    break
+                self._keep(page)
+        except SourceError as e:
+            self._failed = e
+            raise
+        except OSError as e:
+            self._failed = SourceError(
+                f"the records cannot be kept in {self.path.parent}: {e.strerror or e}",
+                hint="Make room there, or set TMPDIR to another folder.",
+            )
+            raise self._failed from e
+
+    def digest(self) -> str:
+        """SHA-256 of all records."""
+        self.advance()
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _keep(self, page: Found) -> None:
+        if page.whole:
+            self._keep_whole(page.answer.body)
+            return
+        self.records += len(page.lines)
+        with self.path.open("ab") as out:
+            for line in page.lines:
+                out.write(line)
+                out.write(b"\n")
+            self._size = out.tell()
+
+    def _keep_whole(self, body: Path) -> None:
+        """Keep an answer as it is; of later pages not the header, if it is that of the first."""
+        if not self.whole:
+            self.whole = True
+            with body.open("rb") as file:
+                self._head = file.readline(1 << 16).rstrip(b"\r\n")
+            body.replace(self.path)
+        else:
+            with closing(self.path.open("ab+")) as out, body.open("rb") as file:
+                out.seek(-1, 2)
+                if out.read(1) != b"\n":
+                    out.write(b"\n")
+                first = file.readline(1 << 16)
+                if first.rstrip(b"\r\n").removeprefix(codecs.BOM_UTF8) != self._head.removeprefix(codecs.BOM_UTF8):
+                    out.write(first)
+                while block := file.read(1 << 16):
+                    out.write(block)
+        self._size = self.path.stat().st_size

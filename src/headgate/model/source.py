@@ -1,0 +1,161 @@
+"""Where an import's records come from, as a definition writes it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from .incremental import IncrementalSpec
+from .request import RequestSpec
+from .strict import Scalar, Strict
+
+
+def single_select(text: str) -> str:
+    """A query without the semicolon at its end.
+
+    Raises:
+        ValueError: it is not a single SELECT.
+    """
+    query = text.strip().removesuffix(";").rstrip()
+    if not query.lower().startswith(("select", "with")) or ";" in query:
+        raise ValueError("a query is a single SELECT, without semicolons")
+    return query
+
+
+class SourceSpec(Strict):
+    """Where the records come from: files, or a table, a query or a request of a connection."""
+
+    path: str | list[str] | None = Field(
+        None,
+        description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project.",
+    )
+    connection: str | None = Field(
+        None, description="Connection of the project by name, or a URL, that is asked for the records."
+    )
+    table: str | None = Field(None, description="Connection: table or view to read.")
+    query: str | None = Field(
+        None, description="Connection: a single SELECT instead of a table; names after colons (`:since`) are `params`."
+    )
+    params: dict[str, Scalar] = Field({}, description="Query: values of its parameters; they are bound, not pasted in.")
+    incremental: IncrementalSpec | None = Field(
+        None, description="Connection: read only what is new since the last run."
+    )
+    request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
+    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+        None, description="Format; by default told from the name and the content."
+    )
+    compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
+        None, description="Compression; by default told from the content. Every file in a zip archive is read."
+    )
+    max_unpacked: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes a compressed file, or all of a zip archive, may unpack to; by default 1 GiB, or 200 times its size if that is more.",
+    )
+    encoding: str | None = Field(
+        None, description="Character set of a text file; by default detected (BOM, UTF-8, then by likelihood)."
+    )
+    delimiter: str | None = Field(None, min_length=1, description="CSV: what separates values.")
+    quote: str | None = Field(None, max_length=1, description="CSV: quote character; empty for none.")
+    escape: str | None = Field(
+        None, max_length=1, description="CSV: what makes the next quote literal; by default the quote doubled."
+    )
+    header: bool | int | None = Field(
+        None,
+        description="CSV, fixed width, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found, and none where the width is fixed.",
+    )
+    columns: list[str] | None = Field(
+        None, description="Names of the columns, for files without a header (or instead of it)."
+    )
+    skip: int | None = Field(
+        None, ge=0, description="CSV, fixed width, XLSX: rows to leave out before the header or the first record."
+    )
+    widths: dict[str, Annotated[int, Field(ge=1)] | Literal["rest"]] | None = Field(
+        None,
+        min_length=1,
+        description="Fixed width: the columns in their order, each with its number of characters (`{sku: 8, price: 10}`); `rest` for a last one that goes to the end of the line.",
+    )
+    ruler: str | None = Field(
+        None,
+        description="Fixed width: in place of widths a line with dashes where the columns are (`-------- ----------`); `=` for a column that begins right after one of dashes, `>` at the end for one that goes to the end of the line.",
+    )
+    sheet: str | int | None = Field(
+        None, description="XLSX: sheet by name or number (1-based); by default the first with records."
+    )
+    records: str | None = Field(
+        None,
+        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
+    )
+    nulls: list[str] = Field(
+        [], description="Words that mean no value, exactly as written. None by default: `NA` stays `NA`."
+    )
+    again: Literal["skip", "run"] | None = Field(
+        None,
+        description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
+    )
+    max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
+
+    @field_validator("query")
+    @classmethod
+    def _select(cls, value: str | None) -> str | None:
+        return None if value is None else single_select(value)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceSpec:
+        if (self.path is None) == (self.connection is None):
+            raise ValueError("a source has either a path or a connection")
+        if self.connection is None and (lost := sorted(self.model_fields_set & _ONLY_CONNECTIONS)):
+            raise ValueError(f"{lost[0]} goes with a connection")
+        if self.connection is None:
+            return self
+        if [self.table, self.query, self.request].count(None) != 2:
+            raise ValueError("a connection goes with either a table, or a query, or a request")
+        what, allowed = ("a request", _OF_REQUESTS) if self.request is not None else ("a table or query", _OF_TABLES)
+        if lost := sorted(self.model_fields_set - allowed):
+            hint = "; say request.records" if lost[0] == "records" and self.request is not None else ""
+            raise ValueError(f"{lost[0]} does not go with {what} of a connection{hint}")
+        if self.query is None and self.params:
+            raise ValueError("params go with a query")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """What is read, for people; secrets of a URL are the caller's to hide."""
+        if self.path is not None:
+            return self.path if isinstance(self.path, str) else ", ".join(self.path)
+        if self.request is not None:
+            return f"{self.connection} {self.request.method} {self.request.path}".rstrip()
+        return f"{self.connection}#{self.table}" if self.table else f"a query of {self.connection}"
+
+    @property
+    def told_format(self) -> str | None:
+        """The format, where it is said or follows from another key."""
+        return self.format or (None if self.widths is None and self.ruler is None else "fixed")
+
+    @model_validator(mode="after")
+    def _fits_format(self) -> SourceSpec:
+        fixed = [k for k in ("widths", "ruler") if getattr(self, k) is not None]
+        if len(fixed) > 1:
+            raise ValueError("the columns' places are given by widths or by a ruler, not by both")
+        if self.told_format == "fixed" and not fixed:
+            raise ValueError("format: fixed needs widths, or a ruler")
+        if fixed and self.told_format != "fixed":
+            raise ValueError(f"{fixed[0]} goes with format: fixed")
+        if self.widths is not None and self.columns is not None:
+            raise ValueError("widths names the columns; columns goes with a ruler")
+        if "rest" in list((self.widths or {}).values())[:-1]:
+            raise ValueError("only the last column can have the width rest")
+        if self.ruler is not None and not re.fullmatch("[ =-]*[=-]>?", self.ruler):
+            raise ValueError(
+                "a ruler has dashes (or =) where columns are, blanks between them, and perhaps > at its end"
+            )
+        return self
+
+
+_ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "request"})
+_OF_TABLES = frozenset({"connection", "table", "query", "params", "incremental", "columns"})
+_OF_REQUESTS = frozenset({
+    "connection", "request", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
+})  # fmt: skip
