@@ -146,10 +146,10 @@ def _measured(columns: Sequence[str], source: Source, partitions: list[Partition
             with closing(source.open(partition)) as scan:
                 there = [c for c in columns if c in scan.schema.names]
                 for batch in scan.batches():
-                    con.register("batch", pa.Table.from_batches([batch.records.select(there)]))
                     for c in there:
+                        con.register("batch", pa.Table.from_batches([batch.records.select([c])]))
                         con.execute(_MEASURE.format(column=ident(c), index=columns.index(c)))
-                    con.unregister("batch")
+                        con.unregister("batch")
         rows = con.execute(
             "SELECT c, max(longest), max(whole), max(scale), min(least), max(most) FROM seen GROUP BY c"
         ).fetchall()

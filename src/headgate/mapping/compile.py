@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from .fields import TEXTUAL, FieldDef, FieldSql, SourceColumn, Steps, build, con
 from .layers import Layers
 from .lookups import load_lookup, wanted_columns
 from .plan import FieldTypes
-from .program import Program, Shape, Slot
+from .program import Program, Shape
+from .query import Queries, Query
 from .rules import zone_exists
 from .sql import connect, ident, literal, lock
 from .suggest import hint
@@ -26,6 +28,9 @@ from .transforms import Transform, read_use
 
 if TYPE_CHECKING:
     import duckdb
+
+_AT_ONCE = 50
+"""Fields in a query: more are no quicker, and take more memory."""
 
 
 def compile_program(
@@ -59,13 +64,15 @@ def compile_program(
     try:
         compiler = _Compiler(con, spec, fields, types, source, started, collect)
         compiler.load(lookups, absent or {})
-        slot = compiler.prepare()
+        queries = compiler.queries()
+        program = Program(con, spill, compiler.shape(), queries)
+        _plan(queries)
         lock(con)
-        return Program(con, spill, compiler.shape(), slot)
     except BaseException:
         con.close()
         spill.cleanup()
         raise
+    return program
 
 
 class _Compiler:
@@ -91,6 +98,7 @@ class _Compiler:
         self.uses_of = {n: c.sql for n, c in self.columns.items()}
         self.functions: dict[str, Callable[[str], str | None]] = {}
         self.fields = [self._field(i, n, f, types[n]) for i, (n, f) in enumerate(fields.items())]
+        self.by_name = {d.name: d for d in self.fields}
         self.constants = {d.name: self._constants(d) for d in self.fields}
         self.guards = {
             word: check_expression(con, text, self.scope, where=word, condition=True)
@@ -119,31 +127,28 @@ class _Compiler:
             wanted=tuple(c for d in self.fields if d.collects for c in wanted_columns(d)),
         )
 
-    def prepare(self) -> Slot:
-        """Plan the queries over a slot, and run them on no records, so that what is wrong with a definition is found now.
-
-        ``quick`` and ``full`` give state and values, the first for batches without NUL characters; ``why`` gives codes and
-        texts for the records that are bad; ``in_COLUMN`` gives what a transform in Python is to work on.
-        """
-        import duckdb
-
+    def queries(self) -> Queries:
+        """The queries, not planned yet."""
         for d in self.fields:
             self._try_formats(d)
-        names = [c.sql for c in self.columns.values()]
-        empty = pa.table([pa.array([], _plain_type(f.type)) for f in self.source], names=names)
-        slot = Slot(empty)
-        for name in self.functions:
-            slot.table = slot.table.append_column(name, pa.array([], pa.string()))
-        self.con.register("batch", slot)
-        quick, _, _ = self._select(nul=False)
-        full, why, inputs = self._select(nul=True)
-        try:
-            for name, query in {"quick": quick, "full": full, "why": why, **inputs}.items():
-                self.con.execute(f"PREPARE hg_{name} AS {query}")
-                self.con.sql(f"EXECUTE hg_{name}").to_arrow_table()
-        except duckdb.Error as e:
-            raise DefinitionError(f"the definition cannot be carried out: {str(e).splitlines()[0]}") from None
-        return slot
+        made = [self._group(str(n), self.fields[group]) for n, group in enumerate(_groups(len(self.fields)))]
+        return Queries(
+            quick=[m.quick[0] for m in made],
+            full=[m.full[0] for m in made],
+            why=[m.why[0] for m in made],
+            inputs={name: query for m in made for name, query in m.inputs.items()},
+            texts=self._texts(),
+        )
+
+    def _texts(self) -> list[Query]:
+        if all(pa.types.is_string(f.type) for f in self.source):
+            return []
+        columns = list(self.columns.values())
+        layers = Layers(c.sql for c in columns)
+        return [
+            self._query(f"texts{n}", layers, {c.sql: c.as_text for c in columns[group]})
+            for n, group in enumerate(_groups(len(columns)))
+        ]
 
     def _try_formats(self, d: FieldDef) -> None:
         import duckdb
@@ -250,62 +255,104 @@ class _Compiler:
                 found[d.name] = (expression, tuple(names[n].sql for n in expression.names))
         return found
 
-    def _select(self, *, nul: bool) -> tuple[str, str, dict[str, str]]:
-        """The select of the values, the one of the reasons, and those of what transforms in Python work on."""
+    def _group(self, number: str, fields: Sequence[FieldDef]) -> Queries:
+        """The queries of some fields."""
+        quick, full = self._made(fields, nul=False), self._made(fields, nul=True)
+        return Queries(
+            quick=[self._query(f"quick{number}", quick.layers, self._values(quick))],
+            full=[self._query(f"full{number}", full.layers, self._values(full))],
+            why=[self._query(f"why{number}", full.layers, self._reasons(full))],
+            inputs={
+                column: self._query(f"in_{column}", full.layers, {"text": text})
+                for _, m in full.fields
+                for column, text in m.inputs.items()
+            },
+        )
+
+    def _made(self, fields: Sequence[FieldDef], *, nul: bool) -> _Made:
+        """Layers with some fields, with those that their checks compare them to, and with the conditions for records."""
         layers = Layers([*(c.sql for c in self.columns.values()), *self.functions])
         guards = {w: layers.add(f"g_{w}", e.sql, [self.uses_of[n] for n in e.names]) for w, e in self.guards.items()}
         hand_on = not nul and "delete_when" not in self.guards
-        made = [build(d, layers, self.constants[d.name], nul=nul, hand_on=hand_on) for d in self.fields]
-        used = {u for _, uses in self.checks.values() for u in uses}
-        for d, sql in zip(self.fields, made, strict=True):
-            if f"f{d.index}" in used:
-                layers.add(f"f{d.index}", sql.value, [sql.value] if sql.value in layers else [])
-        for d, sql in zip(self.fields, made, strict=True):
-            if d.name in self.checks:
-                expression, uses = self.checks[d.name]
-                held = layers.add(f"h{d.index}", expression.sql, uses)
-                sql.flags.append((f"{held} IS NULL", "'EX01'"))
-                sql.flags.append((f"coalesce(NOT {held}.v, FALSE)", "'RU02'"))
-        inputs = {
-            f"in_{column}": self._over_batch(layers, {"text": text}) for m in made for column, text in m.inputs.items()
-        }
-        return self._values(layers, guards, made), self._reasons(layers, guards, made), inputs
+        checks = {d.index: self.checks[d.name] for d in fields if d.name in self.checks}
+        compared = dict.fromkeys(n for expression, _ in checks.values() for n in expression.names)
+        there = {d.name: d for d in fields} | {n: self.by_name[n] for n in compared}
+        made = {d.index: build(d, layers, self.constants[d.name], nul=nul, hand_on=hand_on) for d in there.values()}
+        for name in compared:
+            index = self.by_name[name].index
+            value = made[index].value
+            layers.add(f"f{index}", value, [value] if value in layers else [])
+        for index, (expression, uses) in checks.items():
+            held = layers.add(f"h{index}", expression.sql, uses)
+            made[index].flags.append((f"{held} IS NULL", "'EX01'"))
+            made[index].flags.append((f"coalesce(NOT {held}.v, FALSE)", "'RU02'"))
+        return _Made(layers, guards, [(d, made[d.index]) for d in fields])
 
-    def _values(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
-        bad = " OR ".join(m.bad for m in made if m.flags) or "FALSE"
+    def _values(self, made: _Made) -> dict[str, str]:
+        bad = " OR ".join(m.bad for _, m in made.fields if m.flags) or "FALSE"
         state = f"CASE WHEN {bad} THEN 1 ELSE 0 END"
         outputs = {}
-        if delete := guards.get("delete_when"):
-            keys = " OR ".join(m.bad for d, m in zip(self.fields, made, strict=True) if d.key and m.flags) or "FALSE"
+        if delete := made.guards.get("delete_when"):
+            keys = " OR ".join(m.bad for d, m in made.fields if d.key and m.flags) or "FALSE"
             state = f"CASE WHEN {delete} IS NULL THEN 1 WHEN {delete}.v THEN CASE WHEN {keys} THEN 1 ELSE 0 END ELSE {state} END"
             outputs["_delete"] = f"coalesce({delete}.v, FALSE)"
-        if skip := guards.get("filter"):
+        if skip := made.guards.get("filter"):
             state = f"CASE WHEN {skip} IS NULL THEN 1 WHEN {skip}.v THEN {state} ELSE 2 END"
         outputs["_state"] = f"CAST({state} AS TINYINT)"
-        outputs.update({f"keep{d.index}": m.keep for d, m in zip(self.fields, made, strict=True) if m.keep})
-        outputs.update({f"w{d.index}": m.written for d, m in zip(self.fields, made, strict=True) if m.written})
-        for d, m in zip(self.fields, made, strict=True):
+        outputs.update({f"keep{d.index}": m.keep for d, m in made.fields if m.keep})
+        outputs.update({f"w{d.index}": m.written for d, m in made.fields if m.written})
+        for d, m in made.fields:
             outputs.update(zip(wanted_columns(d), m.wanted, strict=True) if d.collects else ())
-        return self._over_batch(layers, outputs)
+        return outputs
 
-    def _reasons(self, layers: Layers, guards: Mapping[str, str], made: list[FieldSql]) -> str:
-        outputs = {f"g_{w}": f"{column} IS NULL" for w, column in guards.items()}
-        if delete := guards.get("delete_when"):
+    def _reasons(self, made: _Made) -> dict[str, str]:
+        outputs = {f"g_{w}": f"{column} IS NULL" for w, column in made.guards.items()}
+        if delete := made.guards.get("delete_when"):
             outputs["_delete"] = f"coalesce({delete}.v, FALSE)"
-        for d, m in zip(self.fields, made, strict=True):
+        for d, m in made.fields:
             outputs[f"code{d.index}"] = m.code
             outputs[f"shown{d.index}"] = m.shown
             if d.lookup is not None:
                 outputs[f"why{d.index}"] = f"jw{d.index}"
-        return self._over_batch(layers, outputs or {"one": "1"})
+        return outputs or {"one": "1"}
 
-    def _over_batch(self, layers: Layers, outputs: Mapping[str, str]) -> str:
-        """The whole query; columns of types no field has become text first."""
-        columns = self.columns.values()
-        if all(c.base == c.sql for c in columns):
-            return layers.select(outputs, "batch")
-        bases = [f"{c.base} AS {c.sql}" for c in columns]
-        return layers.select(outputs, f"(SELECT {', '.join([*bases, *self.functions])} FROM batch)")
+    def _query(self, name: str, layers: Layers, outputs: Mapping[str, str]) -> Query:
+        """A query over the columns it needs; those of types no field has become text first."""
+        needed = layers.needs(outputs)
+        columns = [c for c in self.columns.values() if c.sql in needed] or list(self.columns.values())[:1]
+        functions = [f for f in self.functions if f in needed]
+        slot = pa.schema(
+            [(c.sql, _plain_type(self.source.field(c.name).type)) for c in columns]
+            + [(f, pa.string()) for f in functions]
+        )
+        source = f"batch_{name}"
+        if any(c.base != c.sql for c in columns):
+            bases = [f"{c.base} AS {c.sql}" for c in columns]
+            source = f"(SELECT {', '.join([*bases, *functions])} FROM {source})"
+        return Query(self.con, name, layers.select(outputs, source), slot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Fields with the layers they were built in, and the columns there of `filter` and `delete_when`."""
+
+    layers: Layers
+    guards: Mapping[str, str]
+    fields: Sequence[tuple[FieldDef, FieldSql]]
+
+
+def _groups(count: int) -> list[slice]:
+    """How so many go into groups; there is one group at least."""
+    return [slice(i, i + _AT_ONCE) for i in range(0, max(count, 1), _AT_ONCE)]
+
+
+def _plan(queries: Queries) -> None:
+    import duckdb
+
+    try:
+        queries.plan()
+    except duckdb.Error as e:
+        raise DefinitionError(f"the definition cannot be carried out: {str(e).splitlines()[0]}") from None
 
 
 def _lookup_table(name: str) -> str:

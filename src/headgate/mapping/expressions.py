@@ -118,7 +118,8 @@ def check_expression(
     piece = writer.piece(_parse(con, text, where))
     sql = writer.as_kind(piece, "b") if condition else piece.sql
     columns = ", ".join(
-        f"NULL::{'VARCHAR' if n.text or n.type is None else sql_type(n.type)} AS {n.sql}" for n in scope.names.values()
+        f"NULL::{'VARCHAR' if n.text or n.type is None else sql_type(n.type)} AS {n.sql}"
+        for n in (scope.names[used] for used in writer.used)
     )
     struct = f"TRY({{'v': {sql}}})"
     found = _bind(con, f"SELECT s.v FROM (SELECT {struct} AS s FROM (SELECT {columns or '1 AS one'}))", where)

@@ -16,6 +16,7 @@ from headgate.model.write import DELETE, KEEP, NUMBER, WriteField
 
 from .fields import FieldDef, SourceColumn
 from .problems import quoted, reason
+from .query import Queries, Query, Slot, side_by_side
 from .rules import sql_type
 from .sql import ident
 
@@ -52,22 +53,6 @@ class Shape:
     wanted: tuple[str, ...] = ()
 
 
-class Slot:
-    """What the program's queries read from: whatever batch lies in it. Planning a query costs more than running it on a
-    batch, so the queries are planned once, over this, and executed again and again."""
-
-    def __init__(self, empty: pa.Table) -> None:
-        self.table = empty
-
-    def __arrow_c_schema__(self) -> object:
-        """Arrow's own protocol: the schema."""
-        return self.table.schema.__arrow_c_schema__()
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Arrow's own protocol: the records."""
-        return self.table.__arrow_c_stream__(requested_schema)
-
-
 class Program:
     """A definition compiled against a source's columns. Used by one thread at a time.
 
@@ -76,18 +61,20 @@ class Program:
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, spill: tempfile.TemporaryDirectory[str], shape: Shape, slot: Slot
+        self, con: duckdb.DuckDBPyConnection, spill: tempfile.TemporaryDirectory[str], shape: Shape, queries: Queries
     ) -> None:
         self.fields = shape.fields
         self._con = con
         self._spill = spill
         self._shape = shape
-        self._slot = slot
+        self._queries = queries
         self._names = [c.sql for c in shape.columns]
         self._schema = _accepted_schema(shape)
         self._counting = _count(65_536)
         for i in shape.unique:
             con.execute(f"CREATE TABLE seen{i} (v {sql_type(shape.fields[i].type)})")
+        self._good = Slot(self._schema.empty_table())
+        con.register("good", self._good)
 
     def map(self, batch: Batch, partition: int) -> Mapped:
         """Map a batch.
@@ -140,7 +127,7 @@ class Program:
         faults: Sequence[Fault],
         partition: int,
     ) -> Mapped:
-        values = self._run("full" if _has_nul(records) else "quick", records)
+        values = self._run(self._queries.full if _has_nul(records) else self._queries.quick, records)
         state = values.column("_state").combine_chunks() if len(records) else pa.array([], pa.int8())
         accepted = self._accepted(values, records, self._numbers(ordinals, partition))
         if len(state) == 0 or pc.max(state).as_py() == _GOOD:
@@ -156,22 +143,16 @@ class Program:
         rejects = self._rejects(records, ordinals, faults, bad, problems)
         return Mapped(accepted, skipped, rejects)
 
-    def _run(self, query: str, records: pa.RecordBatch) -> pa.Table:
-        arrays = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in records.columns]
-        table = pa.Table.from_arrays(arrays, names=self._names)
+    def _run(self, queries: Sequence[Query], records: pa.RecordBatch) -> pa.Table:
+        table = self._table(records)
         for name, function in self._shape.functions.items():
-            self._slot.table = self._with_columns(table)
-            texts = self._con.sql(f"EXECUTE hg_in_{name}").to_arrow_table().column("text").to_pylist()
+            texts = self._queries.inputs[name].run(table).column("text").to_pylist()
             table = table.append_column(name, pa.array([function(t) if t else None for t in texts], pa.string()))
-        self._slot.table = table
-        return self._con.sql(f"EXECUTE hg_{query}").to_arrow_table()
+        return side_by_side(queries, table)
 
-    def _with_columns(self, table: pa.Table) -> pa.Table:
-        """The table with the columns of all functions, empty where they are not known yet."""
-        for name in self._shape.functions:
-            if name not in table.column_names:
-                table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
-        return table
+    def _table(self, records: pa.RecordBatch) -> pa.Table:
+        arrays = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in records.columns]
+        return pa.Table.from_arrays(arrays, names=self._names)
 
     def _numbers(self, ordinals: Sequence[int], partition: int) -> pa.Array:
         base = record_number(partition, 0)
@@ -206,7 +187,7 @@ class Program:
 
     def _problems(self, records: pa.RecordBatch) -> list[tuple[Problem, ...]]:
         """What is wrong with each of these records, all of them bad."""
-        rows = self._run("why", records).to_pylist()
+        rows = self._run(self._queries.why, records).to_pylist()
         texts = self._texts(records)
         raw = {
             d.index: texts.column(d.column.name).to_pylist() for d in self._shape.definitions if d.column is not None
@@ -250,39 +231,28 @@ class Program:
                 again.setdefault(place[number], []).append(problem)
             lost = pa.array([n for n, p in place.items() if p in again], pa.int64())
             accepted = accepted.filter(pc.invert(pc.is_in(accepted.column(NUMBER), lost)))
-        self._con.register("good", pa.Table.from_batches([accepted]))
+        self._good.table = pa.Table.from_batches([accepted])
         for i in self._shape.unique:
             name = ident(self._shape.fields[i].name)
             live = f" AND NOT {DELETE}" if self._shape.deletes else ""
             self._con.execute(f"INSERT INTO seen{i} SELECT {name} FROM good WHERE {name} IS NOT NULL{live}")
-        self._con.unregister("good")
         return accepted, {p: tuple(problems) for p, problems in again.items()}
 
     def _seen_before(self, accepted: pa.RecordBatch, i: int) -> list[int]:
         name = ident(self._shape.fields[i].name)
         live = f" AND NOT {DELETE}" if self._shape.deletes else ""
-        self._con.register("good", pa.Table.from_batches([accepted]))
+        self._good.table = pa.Table.from_batches([accepted])
         query = (
             f"SELECT {NUMBER} FROM (SELECT {NUMBER}, {name} AS v, row_number() OVER (PARTITION BY {name} ORDER BY {NUMBER}) AS nth "
             f"FROM good WHERE {name} IS NOT NULL{live}) WHERE nth > 1 OR v IN (SELECT v FROM seen{i})"
         )
-        try:
-            return [row[0] for row in self._con.execute(query).fetchall()]
-        finally:
-            self._con.unregister("good")
+        return [row[0] for row in self._con.execute(query).fetchall()]
 
     def _texts(self, records: pa.RecordBatch) -> pa.RecordBatch:
         """The records with every column as text."""
-        if all(pa.types.is_string(f.type) for f in records.schema):
+        if not self._queries.texts:
             return records
-        arrays = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in records.columns]
-        self._con.register("texts", pa.Table.from_arrays(arrays, names=self._names))
-        bases = ", ".join(f"{c.base} AS {c.sql}" for c in self._shape.columns)
-        texts = ", ".join(f"{c.as_text} AS {c.sql}" for c in self._shape.columns)
-        try:
-            table = self._con.sql(f"SELECT {texts} FROM (SELECT {bases} FROM texts)").to_arrow_table()
-        finally:
-            self._con.unregister("texts")
+        table = side_by_side(self._queries.texts, self._table(records))
         arrays = [_one_chunk(c).cast(pa.string()) for c in table.columns]
         return pa.RecordBatch.from_arrays(arrays, names=records.schema.names)
 

@@ -19,6 +19,10 @@ _BIGINT, _TEXT, _BOOLEAN = FieldType("bigint"), FieldType("text"), FieldType("bo
 CREATE, UPDATE, SAME, REMOVE, EXISTS, MISSING, HELD, MARKED = "I", "U", "N", "D", "X", "M", "H", "G"
 
 
+# Conditions in a row. One beside the other is one inside the other for a database, and SQLite has had enough at 1,000.
+_IN_A_ROW = 40
+
+
 @dataclass(frozen=True, slots=True)
 class StageColumn:
     """A column of the stage.
@@ -278,7 +282,7 @@ class Statements:
             column = self._t.columns[f.name]
             one = self._d.distinct(self._d.comparable(self._old(f), column), self._d.comparable(self._value(f), column))
             conditions.append(f"(not {self._kept(f)} and {one})" if f.keeps else one)
-        return " or ".join(conditions) or "1 = 0"
+        return _any(conditions) or "1 = 0"
 
     def _planned(self) -> str:
         if not self._joins():
@@ -297,7 +301,7 @@ class Statements:
         for i, f in enumerate(self._spec.fields):
             one = self._d.distinct(self._d.shown(self._old(f), f, self._t.columns[f.name]), f"s.p{i}")
             conditions.append(f"(not {self._kept(f)} and {one})" if f.keeps else one)
-        return " or ".join(conditions)
+        return _any(conditions)
 
     def ambiguous(self) -> str:
         """Records for which the destination has several rows."""
@@ -435,3 +439,11 @@ class Statements:
 
     def _named(self, expressions: Sequence[str], names: Sequence[str]) -> str:
         return "select " + ", ".join(f"{e} as {n}" for e, n in zip(expressions, names, strict=True))
+
+
+def _any(conditions: Sequence[str]) -> str:
+    """Whether one of the conditions holds, as an expression that is not deep."""
+    if len(conditions) <= _IN_A_ROW:
+        return " or ".join(conditions)
+    groups = (conditions[i : i + _IN_A_ROW] for i in range(0, len(conditions), _IN_A_ROW))
+    return " or ".join(f"({' or '.join(g)})" for g in groups)

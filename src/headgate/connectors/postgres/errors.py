@@ -16,6 +16,7 @@ _REFUSALS: Final = {
     "54000": "DE05",  # a key too long for its index, a row too wide for its page
 }  # fmt: skip
 _HINTS: Final = {
+    "54000": "A row must fit into a page of 8 kB, but for its long texts; import some of the columns into another table.",
     "53100": "Free space on the server, then run again; nothing uncommitted was kept.",
     "53200": "The server is short of memory; run again when it is less busy.",
     "25006": "The server is a read-only replica, or the login may only read.",
