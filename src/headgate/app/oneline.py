@@ -9,6 +9,7 @@ from typing import Any
 
 from headgate.model.errors import DefinitionError, UsageError
 from headgate.model.spec import ImportSpec
+from headgate.spi import registry
 
 from . import yaml_file
 from .project import Definition, Project
@@ -89,7 +90,7 @@ def _read_from(project: Project, name: str) -> dict[str, Any]:
     known = connection in project.settings.connections and not os.path.exists(name)  # noqa: PTH110 - as above
     if connection and table and ("://" in connection or known):
         return {"connection": connection, "table": table}
-    if "://" in name:
+    if "://" in name and name.partition("://")[0] not in registry.names(registry.PLACES):
         raise UsageError(f"{name} names no table", hint="Write URL#TABLE, for example sqlite:///shop.db#product.")
     return {"path": name}
 

@@ -19,6 +19,7 @@ from headgate.model.request import RequestSpec
 from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
+from headgate.spi.place import is_pattern
 from headgate.spi.source import Reaches, Source
 
 from . import yaml_file
@@ -158,9 +159,16 @@ class Project:
         Args:
             since: of an incremental source: where it goes on.
         """
+        files: registry.SourceFactory
+        spec = _placed(spec)
         if spec.connection is None:
-            files: registry.SourceFactory = registry.load(registry.SOURCES, FILES)
+            files = registry.load(registry.SOURCES, FILES)
             return files(spec, base)
+        if spec.path is not None:
+            scheme, options = self._reached(spec.connection, registry.PLACES)
+            place: registry.PlaceFactory = registry.load(registry.PLACES, scheme)
+            files = registry.load(registry.SOURCES, FILES)
+            return files(spec, base, registry.Connected(options, place=place(options)))
         scheme, options = self._reached(spec.connection, registry.SOURCES)
         factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
         folder = base if "://" in spec.connection else self.folder
@@ -213,6 +221,19 @@ class Project:
             return self.folder / STATE
         base = os.environ.get("XDG_STATE_HOME")
         return (Path(base) if base else Path.home() / ".local" / "state") / "headgate"
+
+
+def _placed(spec: SourceSpec) -> SourceSpec:
+    """A path that is a URL (``sftp://host/folder/*.csv``) as a connection and a path."""
+    path = spec.path
+    if spec.connection is not None or not isinstance(path, str) or "://" not in path:
+        return spec
+    scheme, _, rest = path.partition("://")
+    server, _, file = rest.partition("/")
+    folders = file.split("/")
+    fixed = next((i for i, part in enumerate(folders) if is_pattern(part)), len(folders) - 1)
+    above = "/".join(folders[:fixed])
+    return spec.model_copy(update={"connection": f"{scheme}://{server}/{above}", "path": "/".join(folders[fixed:])})
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -29,7 +29,7 @@ from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
 from headgate.model.write import Operation
 from headgate.spi.destination import Destination
-from headgate.spi.source import Source
+from headgate.spi.source import Finishes, Source
 
 from .oneline import definition_for
 from .project import Definition, Project
@@ -227,6 +227,8 @@ def _execute(
             if isinstance(prepared.source, Knowing):
                 run.warnings += prepared.source.words()
             work(Runner(prepared, project.ledger, run, observe), prepared, run)
+            if kind is Kind.RUN and isinstance(prepared.source, Finishes):
+                run.warnings += prepared.source.finish(prepared.partitions)
 
     return finish(project, run, execute, kept(definition.spec))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from headgate.model.errors import HeadgateError
 from headgate.model.spec import ImportSpec
 from headgate.model.write import Operation
-from headgate.spi.source import Digests, Partition, Scan, Source
+from headgate.spi.source import Digests, Finishes, Partition, Scan, Source
 
 
 class NothingNew(HeadgateError):
@@ -35,6 +35,7 @@ class Knowing:
         self._source = source
         self._imported = imported
         self.left_out: dict[str, int] = {}
+        self._known: list[Partition] = []
 
     def partitions(self) -> list[Partition]:
         """Those that are new; the same content twice is new once.
@@ -42,13 +43,14 @@ class Knowing:
         Raises:
             NothingNew: none is.
         """
-        self.left_out = {}
+        self.left_out, self._known = {}, []
         known = dict(self._imported)
         new: list[Partition] = []
         for partition in self._source.partitions():
             digest = self._source.digest(partition) if isinstance(self._source, Digests) else ""
             if digest and digest in known:
                 self.left_out[partition.name] = known[digest]
+                self._known.append(partition)
                 continue
             if digest and self._imported is not NONE:
                 known[digest] = 0
@@ -65,6 +67,12 @@ class Knowing:
     def open(self, partition: Partition) -> Scan:
         """Open a partition."""
         return self._source.open(partition)
+
+    def finish(self, partitions: Sequence[Partition]) -> list[str]:
+        """Also what was left out has been imported."""
+        if not isinstance(self._source, Finishes):
+            return []
+        return self._source.finish([*partitions, *self._known])
 
     def close(self) -> None:
         """Close the source."""

@@ -24,6 +24,12 @@ def single_select(text: str) -> str:
     return query
 
 
+class MoveSpec(Strict):
+    """Where a file goes."""
+
+    move: str = Field(description="Folder, relative to the project, or to the folder of the connection.")
+
+
 class SourceSpec(Strict):
     """Where the records come from: files, or a table, a query or a request of a connection."""
 
@@ -88,6 +94,10 @@ class SourceSpec(Strict):
         None,
         description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
     )
+    done: Literal["keep", "delete"] | MoveSpec = Field(
+        "keep",
+        description="Files: what becomes of them after a run that came to its end: left where they are, deleted, or moved (`{ move: archive }`). After a run that failed they are left.",
+    )
     nulls: list[str] = Field(
         [], description="Words that mean no value, exactly as written. None by default: `NA` stays `NA`."
     )
@@ -104,14 +114,16 @@ class SourceSpec(Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> SourceSpec:
-        if (self.path is None) == (self.connection is None):
-            raise ValueError("a source has either a path or a connection")
+        if self.path is None and self.connection is None:
+            raise ValueError("a source has a path or a connection")
         if self.connection is None and (lost := sorted(self.model_fields_set & _ONLY_CONNECTIONS)):
             raise ValueError(f"{lost[0]} goes with a connection")
-        if self.connection is None:
+        if self.connection is not None and [self.path, self.table, self.query, self.request].count(None) != 3:
+            raise ValueError("a connection goes with either a table, or a query, or a request, or a path")
+        if self.path is not None:
+            if lost := sorted(self.model_fields_set & _ONLY_CONNECTIONS):
+                raise ValueError(f"{lost[0]} does not go with files")
             return self
-        if [self.table, self.query, self.request].count(None) != 2:
-            raise ValueError("a connection goes with either a table, or a query, or a request")
         what, allowed = ("a request", _OF_REQUESTS) if self.request is not None else ("a table or query", _OF_TABLES)
         if lost := sorted(self.model_fields_set - allowed):
             hint = "; say request.records" if lost[0] == "records" and self.request is not None else ""
@@ -124,7 +136,8 @@ class SourceSpec(Strict):
     def shown(self) -> str:
         """What is read, for people; secrets of a URL are the caller's to hide."""
         if self.path is not None:
-            return self.path if isinstance(self.path, str) else ", ".join(self.path)
+            files = self.path if isinstance(self.path, str) else ", ".join(self.path)
+            return f"{self.connection}: {files}" if self.connection else files
         if self.request is not None:
             return f"{self.connection} {self.request.method} {self.request.path}".rstrip()
         return f"{self.connection}#{self.table}" if self.table else f"a query of {self.connection}"

@@ -1,6 +1,6 @@
 """Connectors by name, found through entry points, so that built-in ones and strangers' register alike.
 
-Groups: ``headgate.sources`` and ``headgate.destinations``. An entry point's name is the connection type (``files``,
+Groups: ``headgate.sources``, ``headgate.destinations`` and ``headgate.places``. An entry point's name is the connection type (``files``,
 ``sqlite``, ``postgres``, ``memory``), for sources of connections the URL's scheme; it loads a class with the constructor `SourceFactory` or `DestinationFactory`
 describes, and with `schemes`, the URL schemes it answers to.
 """
@@ -17,10 +17,12 @@ from headgate.model.errors import UsageError
 from headgate.model.incremental import Since
 
 from .destination import Destination
+from .place import Place
 from .source import Source
 
 SOURCES = "headgate.sources"
 DESTINATIONS = "headgate.destinations"
+PLACES = "headgate.places"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,18 @@ class Connected:
     Attributes:
         options: the connection with its references resolved (`url`, and what else the connector knows).
         since: of an incremental source: where it goes on; None for the first run.
+        place: where the files of a source lie that are not on this machine.
     """
 
     options: Mapping[str, Any]
     since: Since | None = None
+    place: Place | None = None
+
+
+class PlaceFactory(Protocol):
+    """Makes a place of files; `options` is the connection with its references resolved."""
+
+    def __call__(self, options: Mapping[str, Any], /) -> Place: ...
 
 
 class SourceFactory(Protocol):

@@ -135,6 +135,19 @@ class Digests(Protocol):
         ...
 
 
+@runtime_checkable
+class Finishes(Protocol):
+    """What a source may offer beside: doing with its pieces what is to be done once they are imported."""
+
+    def finish(self, partitions: Sequence[Partition]) -> list[str]:
+        """These were imported, and that is committed.
+
+        Returns:
+            What could not be done, for people.
+        """
+        ...
+
+
 class Source(Protocol):
     """Where records come from."""
 

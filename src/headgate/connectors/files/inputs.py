@@ -124,3 +124,20 @@ def spool(to: Path) -> None:
             f"standard input cannot be kept in {to.parent}: {e.strerror or e}",
             hint="Make room there, or set TMPDIR to another folder.",
         ) from e
+
+
+def done(path: Path, folder: Path | None) -> None:
+    """Move a file into a folder, or delete it; what has its name there already is kept beside it.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    if folder is None:
+        path.unlink()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    to, n = folder / path.name, 1
+    while to.exists():
+        n += 1
+        to = folder / f"{path.stem}-{n}{path.suffix}"
+    shutil.move(path, to)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from headgate.model.errors import SourceError
+from headgate.model.errors import HeadgateError, SourceError
 from headgate.model.record import Batch, Origin
+from headgate.model.source import MoveSpec
 from headgate.model.spec import SourceSpec
 from headgate.spi.registry import Connected
 from headgate.spi.source import Partition, Scan
 
-from . import formats, inputs, packed
+from . import formats, inputs, packed, remote
 from .base import Input, Piece
 
 
@@ -25,13 +26,15 @@ class FileSource:
     Args:
         options: the definition's source.
         base: folder relative paths start from.
+        connected: the place where the files lie, if that is not this machine.
     """
 
     schemes = ("file",)
 
     def __init__(self, options: SourceSpec, base: Path, connected: Connected | None = None) -> None:
-        del connected
         self._options, self._base = options, base
+        self._place = connected.place if connected is not None else None
+        self._fetched: dict[Path, str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._spooled: Path | None = None
         self._unpacked = 0
@@ -88,14 +91,40 @@ class FileSource:
         member = str(partition.options["member"])
         return f"{content}/{member}" if member else content
 
+    def finish(self, partitions: Sequence[Partition]) -> list[str]:
+        """Delete or move the files, as the definition says (`headgate.spi.source.Finishes`)."""
+        if self._options.done == "keep":
+            return []
+        paths = dict.fromkeys(Path(str(p.options["path"])) for p in partitions)
+        folder = self._options.done.move if isinstance(self._options.done, MoveSpec) else None
+        failed: list[str] = []
+        for path in paths:
+            if path == self._spooled:
+                continue
+            try:
+                if self._place is not None and self._fetched is not None:
+                    remote.done(self._place, self._fetched[path], folder)
+                else:
+                    inputs.done(path, self._base / folder if folder is not None else None)
+            except (HeadgateError, OSError) as e:
+                what = "moved" if folder is not None else "deleted"
+                failed.append(f"{path.name} was imported, but could not be {what}: {e}")
+        return failed
+
     def close(self) -> None:
-        """Remove temporary copies."""
+        """Disconnect, and remove temporary copies."""
+        if self._place is not None:
+            self._place.close()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = self._spooled = None
 
     def _files(self) -> list[tuple[str, Path]]:
         paths = self._options.path if self._options.path is not None else []
+        if self._place is not None:
+            if self._fetched is None:
+                self._fetched = remote.fetch(self._place, paths, self._temporary())
+            return [(name, path) for path, name in self._fetched.items()]
         if paths not in ("-", ["-"]):
             return inputs.find(paths or [], self._base)
         if self._spooled is None:

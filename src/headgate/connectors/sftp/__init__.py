@@ -1,0 +1,5 @@
+"""SFTP servers as a place of files: ``sftp://user@host:22/folder``."""
+
+from .place import SftpPlace
+
+__all__ = ["SftpPlace"]
