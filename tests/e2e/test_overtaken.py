@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,30 @@ def test_a_dead_run_is_closed_as_what_it_committed_by_whoever_looks(
     assert counts(newest) == {"created": 2, "unchanged": 1}
     assert headgate("undo", newest["id"]).code == 0
     assert shop.read("item") == [(1, "lamp", 5)]
+
+
+@pytest.mark.parametrize("commit", ["run", "batch"])
+def test_a_database_file_that_is_away_after_a_crash_is_asked_when_it_is_back(
+    commit: str, sqlite_shop: Shop, define: Define, headgate: Headgate, start: Start, folder: Path
+) -> None:
+    """As after a machine went down and its disk is not mounted yet: nothing is concluded from a file that is not there."""
+    sqlite_shop.table("item", COLUMNS, [(1, "lamp", 5)])
+    define(sqlite_shop, DATA, commit=commit)
+    process = start("run", "items", env={**os.environ, "HEADGATE_CRASH": "commit.after"})
+    assert process.wait(60) == -signal.SIGKILL
+    (folder / "shop.db").rename(folder / "away.db")
+    shown = headgate("show", 1, "--json").json
+    assert (shown["status"], "not known until its destination answers" in shown["error"]) == ("failed", True)
+    again = headgate("run", "items")
+    assert (again.code, "there is no table 'item'" in again.err) == (1, True)
+    (folder / "away.db").rename(folder / "shop.db")
+    shown = headgate("show", 1, "--json").json
+    done = {"created": 2, "unchanged": 1}
+    if commit == "run":
+        assert (shown["status"], shown["error"], counts(shown)) == ("succeeded", "", done)
+    else:
+        assert shown["error"].endswith("3 records were read and committed, and the next run goes on from there")
+        again = headgate("run", "items", "--json").json
+        assert (again["id"], counts(again)) == (1, done)
+    assert headgate("undo", 1).code == 0, "its journal was kept"
+    assert sqlite_shop.sql("select * from item") == [(1, "lamp", 5)]

@@ -27,10 +27,12 @@ def recover(project: Project, ledger: Ledger) -> None:
 def look(project: Project, ledger: Ledger, run: Run) -> bool:
     """Ask a run's destination what was committed of it; whether it could be asked.
 
-    Where it cannot be reached the run stays failed and in doubt, says so, and whatever command comes next asks again.
+    Where it cannot be reached, or its file is away (on a disk that is not mounted yet), the run stays failed and in doubt,
+    says so, and whatever command comes next asks again.
     """
     from headgate.engine.delivery import Checkpoint, scope
     from headgate.engine.resume import conclude
+    from headgate.spi.destination import MayBeAbsent
 
     fence = ledger.raise_fence(run.lease)
     if fence is None:
@@ -39,9 +41,13 @@ def look(project: Project, ledger: Ledger, run: Run) -> bool:
         with closing(_destination(project, run)) as destination:
             knows = destination.capabilities.checkpoints
             found = destination.claim(Ticket(scope(ledger, run.lease), fence)) if knows else None
+            away = knows and found is None and isinstance(destination, MayBeAbsent) and destination.absent()
     except NoCheckpoint:
         knows = False
     except HeadgateError:
+        _doubt(ledger, run)
+        return False
+    if knows and away:
         _doubt(ledger, run)
         return False
     if not knows:  # nobody ever will

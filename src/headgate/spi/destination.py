@@ -230,6 +230,15 @@ class Readable(Protocol):
 
 
 @runtime_checkable
+class MayBeAbsent(Protocol):
+    """What a destination offers beside that can be away without an error: a file that a run makes if there is none."""
+
+    def absent(self) -> bool:
+        """Whether it is not there, so that `Destination.claim` says nothing of what was committed to it."""
+        ...
+
+
+@runtime_checkable
 class AddsParents(Protocol):
     """What a writer of a destination with `Capabilities.lookups` offers beside."""
 

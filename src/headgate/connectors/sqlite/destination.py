@@ -134,9 +134,13 @@ class SqliteDestination:
                 )
         return SqliteWriter(Place(self._path, found, self._foreign_keys, self._timeout, added), spec)
 
+    def absent(self) -> bool:
+        """Whether there is no file, in a folder that is there."""
+        return self._path.parent.is_dir() and not self._path.exists()
+
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope; a file that is not there yet has no checkpoints, and is not made for it."""
-        if self._path.parent.is_dir() and not self._path.exists():
+        if self.absent():
             return None
         with closing(connect(self._path, foreign_keys=self._foreign_keys, timeout=self._timeout)) as con:
             session = SqliteSession(con, self._path)
@@ -153,7 +157,7 @@ class SqliteDestination:
         Raises:
             DestinationError: there is no such file, table or column, or the query fails.
         """
-        if self._path.parent.is_dir() and not self._path.exists():
+        if self.absent():
             what = f"table {reading.table}" if reading.table else "query of it"
             raise DestinationError(
                 f"{self._path}: there is no such file, and so no {what}", hint="Correct the connection's url."
@@ -168,7 +172,7 @@ class SqliteDestination:
         """Nothing to release: every connection is closed by who opened it."""
 
     def _look(self, ask: Callable[[sqlite3.Connection], _T]) -> _T | None:
-        if self._path.parent.is_dir() and not self._path.exists():
+        if self.absent():
             return None
         with closing(connect(self._path, timeout=self._timeout)) as con:
             try:
