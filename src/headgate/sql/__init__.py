@@ -13,7 +13,7 @@ from .grounds import DUPLICATE, MISSING, REPEATED, Ground
 from .parameters import with_parameters
 from .session import Refused, Session, swallowed
 from .staged import Staged
-from .statements import DECIDED, EXTRA, GONE, STAGE, StageColumn, Statements, changes_schema
+from .statements import DECIDED, EXTRA, GONE, KEPT, STAGE, TEMPORARY, StageColumn, Statements, changes_schema
 from .unheld import Unheld, Why
 
 __all__ = [
@@ -21,10 +21,12 @@ __all__ = [
     "DUPLICATE",
     "EXTRA",
     "GONE",
+    "KEPT",
     "MISSING",
     "REPEATED",
     "STAGE",
     "STATE",
+    "TEMPORARY",
     "Checkpoints",
     "Dialect",
     "Ground",

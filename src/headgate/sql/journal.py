@@ -54,7 +54,7 @@ class JournaledStatements(Statements):
         source = f"{self._d.temp(DECIDED)} s join {self._t.name} t on {self._on_row()}"
         chosen = f"s._o in ('{UPDATE}', '{REMOVE}', '{MARKED}')"
         parts = [f"select {', '.join(['s._n', action, *new, *old])} from {source} where {chosen}"]
-        if self._spec.operation is Operation.MIRROR and not self._spec.planned:
+        if self._lists_gone():
             marked = [marks.get(c, "null") for c in images.columns]
             gone = f"{self._d.temp(GONE)} s join {self._t.name} t on {self._on_row()}"
             parts.append(f"select null, '{self._gone_action}', {', '.join([*marked, *old])} from {gone}")

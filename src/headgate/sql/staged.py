@@ -109,6 +109,7 @@ class Staged:
     def _drop_repeated(self) -> None:
         if not self._session.rows(self.statements.count_repeated())[0][0]:
             return
+        self._session.run(self.statements.create_kept())
         self._session.run(self.statements.create_extra())
         dropped = self._session.run(self.statements.drop_extra())
         if self._spec.duplicates == "reject":

@@ -12,7 +12,8 @@ from headgate.model.write import ACTION, DELETE, KEEP, NUMBER, OLD, Operation, W
 
 from .dialect import Dialect, Target
 
-STAGE, DECIDED, GONE, EXTRA = "_hg_stage", "_hg_decided", "_hg_gone", "_hg_extra"
+STAGE, DECIDED, GONE, KEPT, EXTRA = "_hg_stage", "_hg_decided", "_hg_gone", "_hg_kept", "_hg_extra"
+TEMPORARY = (STAGE, DECIDED, GONE, KEPT, EXTRA)
 _BIGINT, _TEXT, _BOOLEAN = FieldType("bigint"), FieldType("text"), FieldType("boolean")
 
 # What is decided for a record, as the column _o of DECIDED holds it.
@@ -91,7 +92,7 @@ class Statements:
 
     def drops(self) -> list[str]:
         """Remove every temporary table there may be."""
-        return [f"drop table if exists {self._d.temp(n)}" for n in (STAGE, DECIDED, GONE, EXTRA)]
+        return [f"drop table if exists {self._d.temp(n)}" for n in TEMPORARY]
 
     def castable(self) -> list[tuple[WriteField, Callable[[int, int], str]]]:
         """Fields whose values may not be values of their columns, each with a query over a range of ``_n`` that fails
@@ -127,24 +128,27 @@ class Statements:
         if len(self._keys) == 1 and self._keys[0].type.kind in INTEGERS:  # sorting numbers is quicker than hashing them
             value = self._value(self._keys[0])
             return f"select count({value}) - count(distinct {value}) from {self._d.temp(STAGE)} s"
-        return f"select count(*) from ({self._repeated()}) d"
-
-    def create_extra(self) -> str:
-        """List the records another one with the same key stands for."""
-        keys = ", ".join(f"x.q{i}" for i in range(len(self._keys)))
-        named = ", ".join(f"{self._value(k)} as q{i}" for i, k in enumerate(self._keys))
-        repeated = " and ".join(f"d.q{i} = x.q{i}" for i in range(len(self._keys)))
-        order = "desc" if self._spec.duplicates == "last" else "asc"
-        return self._d.create_temp_as(
-            EXTRA,
-            f"select _n from (select x._n, row_number() over (partition by {keys} order by x._n {order}) as r "
-            f"from (select s._n, {named} from {self._d.temp(STAGE)} s) x join ({self._repeated()}) d on {repeated}) y where r > 1",
+        keys = ", ".join(self._value(k) for k in self._keys)
+        return (
+            f"select count(*) from (select 1 as one from {self._d.temp(STAGE)} s group by {keys} having count(*) > 1) d"
         )
 
-    def _repeated(self) -> str:
-        keys = [self._value(k) for k in self._keys]
-        named = ", ".join(f"{k} as q{i}" for i, k in enumerate(keys))
-        return f"select {named} from {self._d.temp(STAGE)} s group by {', '.join(keys)} having count(*) > 1"
+    def create_kept(self) -> str:
+        """List of every key the record that counts.
+
+        Grouped, because MySQL and MariaDB would sort long keys by their beginnings; and in a table of its own, because MySQL reads
+        a temporary table only once in a statement.
+        """
+        counts = "max" if self._spec.duplicates == "last" else "min"
+        keys = ", ".join(self._value(k) for k in self._keys)
+        return self._d.create_temp_as(KEPT, f"select {counts}(s._n) as _n from {self._d.temp(STAGE)} s group by {keys}")
+
+    def create_extra(self) -> str:
+        """List the other ones."""
+        return self._d.create_temp_as(
+            EXTRA,
+            f"select s._n as _n from {self._d.temp(STAGE)} s left join {self._d.temp(KEPT)} k on k._n = s._n where k._n is null",
+        )
 
     def drop_extra(self) -> str:
         """Take those records out of the stage."""
@@ -344,6 +348,10 @@ class Statements:
             f"and not exists (select 1 from {self._d.temp(STAGE)} s where {self._on_key()})",
         )
 
+    def _lists_gone(self) -> bool:
+        """Whether `GONE` may hold records: of a table that the run makes none is gone."""
+        return self._spec.operation is Operation.MIRROR and not self._spec.planned and not self._spec.create
+
     def count_gone(self) -> str:
         """How many those are."""
         return f"select count(*) from {self._d.temp(GONE)}"
@@ -423,7 +431,7 @@ class Statements:
         )
         chosen = f"'{CREATE}', '{UPDATE}', '{REMOVE}', '{MARKED}'"
         parts = [self._named(["s._n", action, *new, *old], names) + f" from {source} where s._o in ({chosen})"]
-        if spec.operation is Operation.MIRROR and not spec.planned:
+        if self._lists_gone():
             keys = [shown if f.name in spec.key else "null" for f, shown in zip(spec.fields, old, strict=True)]
             gone = f" from {self._d.temp(GONE)} s join {self._t.name} t on {self._on_row()}"
             parts.append(self._named(["null", "'deleted'", *keys, *old], names) + gone)

@@ -9,7 +9,7 @@ from typing import Final
 from headgate.model.table import Column
 from headgate.model.types import IMAGE, INTEGERS, FieldType
 from headgate.model.write import WriteField
-from headgate.sql import DECIDED
+from headgate.sql import DECIDED, EXTRA, KEPT
 
 from .connection import identifier, literal
 from .ddl import exact_collation
@@ -52,7 +52,6 @@ class MysqlDialect(MysqlSpelling):
     overriding = ""
 
     def __init__(self, *, mariadb: bool, collations: Mapping[str, str] | None = None) -> None:
-        self._mariadb = mariadb
         self._exact = exact_collation(mariadb=mariadb)
         self._collations = collations or {}
 
@@ -71,7 +70,7 @@ class MysqlDialect(MysqlSpelling):
 
     def create_temp_as(self, name: str, select: str) -> str:
         """A temporary table from a query. Its index is made with it: to index it later would commit the transaction."""
-        index = "(key (_n)) " if name == DECIDED else ""
+        index = "(key (_n)) " if name in (DECIDED, KEPT, EXTRA) else ""
         return f"create temporary table {name} {index}engine = InnoDB character set utf8mb4 collate {self._exact} as {select}"
 
     def index_temp(self, name: str, column: str) -> str:  # noqa: ARG002 - see create_temp_as
@@ -93,7 +92,7 @@ class MysqlDialect(MysqlSpelling):
         return f"({expr} is true)"
 
     def _is_text(self, column: Column) -> bool:
-        if column.name in self._collations or (self._mariadb and column.type.kind == "json"):
+        if column.name in self._collations or (column.type.kind == "json" and column.type.native != "json"):
             return True
         return not column.type.native and native(column.type).startswith(("varchar", "longtext", "char"))
 

@@ -11,7 +11,7 @@ from headgate.model.errors import DestinationError, HeadgateError
 from headgate.model.reading import Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.write import NUMBER, Images, Matched, Operation, WriteSpec
-from headgate.sql import DECIDED, EXTRA, GONE, STAGE, Checkpoints, Staged, Target, Unheld, changes_schema
+from headgate.sql import GONE, STAGE, TEMPORARY, Checkpoints, Staged, Target, Unheld, changes_schema
 
 from . import decode
 from .catalog import Relation, check_writable, find, is_referred_to, missing, split
@@ -216,7 +216,7 @@ class MysqlWriter:
 
     def _forget(self) -> None:
         """Remove the temporary tables; without the word temporary it would commit."""
-        for name in (STAGE, DECIDED, GONE, EXTRA):
+        for name in TEMPORARY:
             self._session.run(f"drop temporary table if exists {name}")
 
     def abort(self) -> None:
