@@ -169,7 +169,17 @@ def test_tables_beside_each_other_and_blanks_are_told(read: Read) -> None:
     notes = " / ".join(got.findings["notes"])
     assert "columns 4 to 5 may be another table" in notes
     assert "column 3 has neither a name nor a value" in notes
-    assert "1 blank line within the table" in notes
+    assert "1 blank row within the table" in notes
+
+
+@pytest.mark.parametrize("count", [3, 70_000])
+def test_rows_of_delimiters_alone_are_no_records(read: Read, count: int) -> None:
+    rows = "".join(f"{i},Lamp {i},\n" for i in range(count))
+    got = read("id,name,price\n,,\n" + rows + ',,\n\n7,"",\n"",,\n,,\n8,"a\n,,\nb",\n' + ",,\n" * 9, header=1)
+    assert got.rows[count:] == [("7", "", None), ("", None, None), ("8", "a\n,,\nb", None)]
+    assert (len(got.rows), got.faults) == (count + 3, [])
+    assert got.lines()[-3:] == [count + 5, count + 6, count + 8]
+    assert got.lines()[:2] == [3, 4]
 
 
 # ---- quotes and widths -------------------------------------------------------------------------------------------------

@@ -57,12 +57,12 @@ def test_both_give_the_same_batches_of_well_formed_text(
         fast, reader = _fast(path, line_end, nulls)
         slow = _slow(path, 0, nulls)
         assert [b for s in slow for b in s.faults] == []
-        assert sum(len(s) for s in slow) == len(rows)
+        assert sum(len(s) for s in slow) == sum(any(row) for row in rows)
         if reader.done:
             assert [s.records for s in slow] == fast
         else:
             # Only these make it hand over: it vouches for nothing it cannot weigh.
-            assert nulls or line_end == "\r\n"
+            assert nulls or line_end == "\r\n" or not all(map(any, rows))
 
 
 @settings(max_examples=60, deadline=None)
@@ -138,7 +138,7 @@ def test_both_end_where_the_table_ends(rows: list[tuple[str, str, str]], behind:
         assert reader.at <= stop
         slow = list(TolerantReader(path, Dialect(), SCHEMA, Splitter(Dialect(), 3)).batches(0, 0, stop))
         rest = list(TolerantReader(path, Dialect(), SCHEMA, Splitter(Dialect(), 3)).batches(reader.at, 0, stop))
-        assert sum(len(b) for b in slow) == len(rows)
+        assert sum(len(b) for b in slow) == sum(any(row) for row in rows)
         assert [r for b in slow for r in b.records.to_pylist()] == [
             r for b in [*fast, *([] if reader.done else [b.records for b in rest])] for r in b.to_pylist()
         ]

@@ -3,7 +3,8 @@
 The parser is quick and nearly always right, but it is lenient in silence: a quote that is never closed ends the file, a
 delimiter too many at the end of a line is dropped, so are blanks around quotes. Therefore each batch is weighed before
 it is given on: its values, delimiters, quotes and line ends must make up exactly the bytes of the file it came from. A
-batch that does not balance is not given on, and somebody slower reads from there.
+batch that does not balance, or has a row of nothing but delimiters, is not given on, and somebody slower reads from
+there.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class FastReader:
                 for batch in connection.sql(self._query(skip)).to_arrow_reader(BATCH_ROWS):
                     given = pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
                     end = self._weigh(file, given, line_end, size)
-                    if end is None or (stop is not None and end > stop):
+                    if end is None or (stop is not None and end > stop) or _has_blank(given):
                         return
                     self._firsts.append(self.count)
                     self._bytes.append(self.at)
@@ -211,6 +212,13 @@ class FastReader:
         words, nothing = pa.array(self._nulls, pa.string()), pa.scalar(None, pa.string())
         columns = [pc.if_else(pc.is_in(c, value_set=words), nothing, c) for c in batch.columns]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+
+def _has_blank(batch: pa.RecordBatch) -> bool:
+    """Whether a row has no value at all: such are no records."""
+    if any(column.null_count == 0 for column in batch.columns):
+        return False
+    return bool(pc.any(reduce(pc.and_, map(pc.is_null, batch.columns))).as_py())
 
 
 def _count(data: bytes, sign: bytes) -> int:

@@ -93,7 +93,7 @@ def look(given: Input) -> Found:
             {"what": one.what, "first": one.first, "last": one.last, "text": one.text, "words": layout.told(one)}
             for one in left
         ],
-        "notes": _notes(written, guessed, found, left, mended=piece.mended),
+        "notes": _notes(written, guessed, found, left, mended=0 if options.stray_quotes == "keep" else piece.mended),
     }
     return Found(
         encoding=encoding,

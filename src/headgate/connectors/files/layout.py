@@ -173,9 +173,9 @@ def _blanks(rows: Sequence[Row], cells: Sequence[Cell] | None, width: int) -> li
     other."""
     said = []
     solid = [i for i, r in enumerate(rows) if not r.blank]
-    if width > 1 and solid and (blank := sum(not r.cells for r in rows[: solid[-1]])):
+    if width > 1 and solid and (blank := sum(r.blank for r in rows[: solid[-1]])):
         said.append(
-            f"{blank} blank line{'s' if blank > 1 else ''} within the table {'are' if blank > 1 else 'is'} no record"
+            f"{blank} blank row{'s' if blank > 1 else ''} within the table {'are' if blank > 1 else 'is'} no record"
         )
     if cells is None or not solid:
         return said

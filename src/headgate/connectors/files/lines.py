@@ -239,6 +239,8 @@ class Splitter:
         self._delimiter, self._quote, self._newline = dialect.delimiter, dialect.quote, dialect.newline
         self._escape = dialect.escape or dialect.quote
         self._width, self.longest = width, longest
+        # A line of delimiters alone is as blank as one of nothing.
+        self._blank = self._delimiter * ((width or 1) - 1)
         self._nulls = frozenset(("", *nulls))
         if self._quote:
             self._compile()
@@ -325,6 +327,8 @@ class Splitter:
             odd = [i for i, x in enumerate(lines) if quote in x or x.count(delimiter) != width - 1]
         else:
             odd = [i for i, x in enumerate(lines) if x.count(delimiter) != width - 1]
+        if width is not None and width > 1 and self._blank in lines:
+            odd = sorted({*odd, *(i for i, line in enumerate(lines) if line == self._blank)})
         if not clean:
             odd = sorted({*odd, *(i for i, line in enumerate(lines) if SURROGATE.search(line))})
         if lines and max(map(len, lines)) > self.longest // 4:
@@ -335,8 +339,8 @@ class Splitter:
         """Where the records of these lines begin: the same as `records` finds, without their values."""
         quote, width = self._quote, self._width
         odd: list[int] = []
-        if width != 1 and "" in lines:
-            odd = [i for i, line in enumerate(lines) if not line]
+        if width != 1 and ("" in lines or self._blank in lines):
+            odd = [i for i, line in enumerate(lines) if not line or line == self._blank]
         if quote:
             closed = self._closed
             quoted = [i for i, line in enumerate(lines) if quote in line and not closed(line)]
@@ -373,7 +377,7 @@ class Splitter:
     def _judge(self, lines: list[str], raw: list[str], i: int, done: Stretch, last: bool) -> int:
         """Account for the odd line `i`; returns how many lines its record has, 0 if it goes on in the next block."""
         line, width = lines[i], self._width
-        if not line and width != 1:
+        if (not line or line == self._blank) and width != 1:
             done.blanks += 1
             done.breaks.append((done.count, i + 1, done.count + done.blanks))
             return 1
