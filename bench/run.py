@@ -4,6 +4,7 @@
     bench/run.py S1 S7 --rounds 5      some of them
     bench/run.py S2 --rows 50000       another size
     bench/run.py S1 --url postgresql://user@host/db    a server of yours; the schemas bench and bench_base are made anew
+    bench/run.py polluted              how much of polluted CSV files is read; needs no server, see bench/polluted.py
 
 Each round runs the floor and Headgate one after the other, in turns first; the ratio is the median of the rounds' ratios (below 1:
 Headgate is faster). Before each run the destination is made anew, the input is read into the page cache, the server has just done a
@@ -34,6 +35,7 @@ from typing import Any
 
 import floors
 import orders
+import polluted
 import psycopg
 from measure import Measured, measure, warm
 from scenarios import SCENARIOS, Scenario
@@ -350,7 +352,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SCENARIOS, "refusals", "memory", "help"]
+    every = [*SCENARIOS, "refusals", "memory", "help", "polluted"]
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int)
@@ -358,10 +360,15 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.scenarios) - set(every):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(every)}")
+    chosen = [name for name in given.scenarios or every if name != "polluted"]
+    if "polluted" in (given.scenarios or every):
+        polluted.run()
+    if not chosen:
+        return 0
     results, failed = [], False
     with contextlib.nullcontext(given.url) if given.url else server(orders.FOLDER.parent) as url:
         about = machine(url)
-        for name in given.scenarios or every:
+        for name in chosen:
             try:
                 if name == "memory":
                     results.append(memory(given.rows, url))

@@ -113,6 +113,9 @@ def _text(
         for k in ("format", "encoding", "delimiter", "sheet", "header")
         if k in findings and k not in given
     }
+    if findings.get("header_rows", 1) not in (0, 1) and not {"header", "header_rows"} & given.keys():
+        # A header whose row is named has one row unless more are said.
+        told["header_rows"] = findings["header_rows"]
     lines += [f"  {k}: {_scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
     lines.append("fields:")
     width = max((len(_scalar(f.name)) for f in fields), default=0) + 1

@@ -137,7 +137,7 @@ def retry(
 
 def _mended(project: Project, file: str, original: Run) -> Mended:
     return read_mended(
-        file, lambda sheet: project.source(SourceSpec(path=file, header=1, sheet=sheet), Path.cwd()), original
+        file, lambda sheet: project.source(SourceSpec(path=file, header=1, footer=0, sheet=sheet), Path.cwd()), original
     )
 
 

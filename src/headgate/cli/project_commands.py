@@ -15,6 +15,7 @@ from .output import console, json_option, print_json
 if TYPE_CHECKING:
     from headgate.app.project import Definition, Project
 
+_REFUSED = 3
 _SETTINGS = """\
 # A Headgate project: connections here, imports in imports/*.yaml.
 connections:
@@ -189,6 +190,7 @@ def _check(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, 
 def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """What is found in a file of records."""
     from headgate.app.oneline import definition_for
+    from headgate.report.found import decisions
 
     wanted = definition_for(project, name, into="memory://look#look", settings=settings)
     with closing(project.source(wanted.spec.source, wanted.base)) as source:
@@ -197,6 +199,8 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
             batches = iter(scan.batches())
             first = next(batches, None)
             rows = first.records.slice(0, 5).to_pylist() if first is not None else []
+            faults = first.faults[:_REFUSED] if first is not None else ()
+            places = scan.locate([f.ordinal for f in faults])
             if close := getattr(batches, "close", None):
                 close()
             return {
@@ -204,7 +208,14 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
                 "ok": True,
                 "partitions": [p.name for p in partitions],
                 "findings": dict(scan.findings),
+                "decisions": [d.json() for d in decisions(scan.findings, wanted.spec.source.model_fields_set)],
                 "columns": list(scan.schema.names),
+                "looked_at": len(first) if first is not None else 0,
+                "refused": len(first.faults) if first is not None else 0,
+                "first_refused": [
+                    {"row": o.row, "line": o.line, "code": f.problem.code, "reason": f.problem.reason}
+                    for f, o in zip(faults, places, strict=True)
+                ],
                 "first_records": rows,
             }
 
@@ -217,6 +228,10 @@ def _show_check(result: dict[str, Any]) -> None:
             out.print(f"  {result['hint']}", markup=False)
         return
     out.print(f"✓ {result['name']}", markup=False)
+    if result.get("decisions"):
+        _show_decisions(result, out)
+        _show_records(result, out)
+        return
     findings = {k: v for k, v in result["findings"].items() if isinstance(v, str | int) and v != ""}
     out.print("  found: " + ", ".join(f"{k} {_shown(v)}" for k, v in findings.items()), markup=False)
     if unsure := {k: v for k, v in (result["findings"].get("sure") or {}).items() if v < 1}:
@@ -235,6 +250,28 @@ def _show_check(result: dict[str, Any]) -> None:
         out.print(f"  would {change}", markup=False)
     for warning in result["warnings"]:
         out.print(f"  warning: {warning}", markup=False)
+
+
+def _show_decisions(result: dict[str, Any], out: Any) -> None:
+    """What was decided about a file, how sure, and what says otherwise."""
+    from headgate.report.found import remarks
+    from headgate.report.words import shown
+
+    decided = result["decisions"]
+    width = max(len(d["found"]) for d in decided if d["name"] != "left out")
+    for d in decided:
+        found, sure, options = d["found"], d["sure"], ", ".join(d["options"])
+        told = f"{found}  ({options})" if d["name"] == "left out" else f"{found:{width}}  {sure:14}  {options}"
+        out.print(f"  {d['name']:9}  {shown(told)}".rstrip(), markup=False, soft_wrap=True)
+    for note in remarks(result["findings"]):
+        out.print(f"  note: {shown(note)}", markup=False, soft_wrap=True)
+    if refused := result["refused"]:
+        out.print(f"  {refused:,} of the first {result['looked_at']:,} records would be refused:", markup=False)
+    for one in result["first_refused"]:
+        place = f"line {one['line']}" if one["line"] else f"row {one['row']}"
+        out.print(f"    {place}: {one['code']}, {shown(one['reason'])}", markup=False, soft_wrap=True)
+    if any(d["sure"] not in ("", "certain", "as you say") for d in decided):
+        out.print("  Decide otherwise: headgate check FILE --set source.delimiter=';', and the same in a definition.")
 
 
 def _shown(value: object) -> str:

@@ -302,6 +302,7 @@ class Runner:
             findings[COLUMNS] = list(step.scan.schema.names)
         if not self._run.partitions and self._prepared.found:
             findings["lookups"] = self._prepared.found
+        self._run.warnings += [f"{name}: {words}" for words in _left_out(findings)]
         self._run.partitions.append(
             PartitionRead(name, findings, read, self._prepared.partitions[step.partition].digest)
         )
@@ -316,6 +317,12 @@ class Runner:
         fraction = (step.partition + step.scan.progress()) / count
         name = self._prepared.partitions[step.partition].name
         self._observe(Progress(phase, self._account.read, self._account.rejects, name, fraction))
+
+
+def _left_out(findings: dict[str, object]) -> list[str]:
+    """What of the source's end is no part of the table, in words: nobody would miss it until it is missed."""
+    left = findings.get("left_out")
+    return [one["words"] for one in left if one["what"] != "before the table"] if isinstance(left, list) else []
 
 
 @contextmanager

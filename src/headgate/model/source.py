@@ -72,11 +72,30 @@ class SourceSpec(Strict):
         None,
         description="CSV, fixed width, XLSX: row number of the header (1-based), `false` for none, `true` for the first row that is not skipped; by default found, and none where the width is fixed.",
     )
+    header_rows: int | None = Field(
+        None,
+        ge=1,
+        le=20,
+        description="CSV: how many rows the header has; the names of a column are joined with a blank. By default found; 1 where `header` names a row.",
+    )
     columns: list[str] | None = Field(
         None, description="Names of the columns, for files without a header (or instead of it)."
     )
     skip: int | None = Field(
         None, ge=0, description="CSV, fixed width, XLSX: rows to leave out before the header or the first record."
+    )
+    footer: int | None = Field(
+        None,
+        ge=0,
+        description="CSV: lines to leave out at the end. By default footnotes and further tables below the first are found and left out; 0 reads everything.",
+    )
+    stray_quotes: Literal["reject", "keep"] = Field(
+        "reject",
+        description='CSV: what becomes of a record whose quotes cannot all be meant (`5" pipe`, one that is never closed): a reject [RD03], or the only way to read it as one record of the right width, with the odd quotes in its values.',
+    )
+    ragged: Literal["reject", "fill"] = Field(
+        "reject",
+        description="CSV: what becomes of a record with too few or too many values: a reject [RD01, RD02], or those missing at its end are no values, and empty ones too many at its end are left out.",
     )
     widths: dict[str, Annotated[int, Field(ge=1)] | Literal["rest"]] | None = Field(
         None,

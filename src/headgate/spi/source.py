@@ -47,7 +47,11 @@ class Scan(Protocol):
 
     @property
     def findings(self) -> Mapping[str, object]:
-        """What was found out by looking (format, encoding, delimiter, quote, header row, sheet, ...), for people."""
+        """What was found out by looking (format, encoding, delimiter, quote, header row, sheet, ...), for people.
+
+        ``left_out`` lists what is no part of the table, each with ``what`` (``before the table`` or something else) and
+        ``words``; a run warns of what is not before the table.
+        """
         ...
 
     def batches(self) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.connectors.files import stray
 from headgate.connectors.files.base import Input
 from headgate.connectors.files.csv_fast import FastReader
 from headgate.connectors.files.csv_scan import open_csv
@@ -56,12 +57,12 @@ def test_both_give_the_same_batches_of_well_formed_text(
         fast, reader = _fast(path, line_end, nulls)
         slow = _slow(path, 0, nulls)
         assert [b for s in slow for b in s.faults] == []
-        assert sum(len(s) for s in slow) == len(rows)
+        assert sum(len(s) for s in slow) == sum(any(row) for row in rows)
         if reader.done:
             assert [s.records for s in slow] == fast
         else:
             # Only these make it hand over: it vouches for nothing it cannot weigh.
-            assert nulls or line_end == "\r\n"
+            assert nulls or line_end == "\r\n" or not all(map(any, rows))
 
 
 @settings(max_examples=60, deadline=None)
@@ -126,15 +127,65 @@ def test_places_noted_while_reading_are_those_found_by_going_through(rows: list[
         fresh.close()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(VALUE, VALUE, VALUE), max_size=8), NASTY, st.sampled_from(["\n", "\r\n"]))
+def test_both_end_where_the_table_ends(rows: list[tuple[str, str, str]], behind: str, line_end: str) -> None:
+    text = "".join(",".join(row) + line_end for row in rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path, stop = _write(folder, text + behind), len(text.encode())
+        reader = FastReader(path, Dialect(), SCHEMA, [], 1 << 20)
+        fast = list(reader.batches(0, 0, line_end.encode(), stop))
+        assert reader.at <= stop
+        slow = list(TolerantReader(path, Dialect(), SCHEMA, Splitter(Dialect(), 3)).batches(0, 0, stop))
+        rest = list(TolerantReader(path, Dialect(), SCHEMA, Splitter(Dialect(), 3)).batches(reader.at, 0, stop))
+        assert sum(len(b) for b in slow) == sum(any(row) for row in rows)
+        assert [r for b in slow for r in b.records.to_pylist()] == [
+            r for b in [*fast, *([] if reader.done else [b.records for b in rest])] for r in b.to_pylist()
+        ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.tuples(VALUE, VALUE, VALUE).map(",".join), NASTY), max_size=6))
+def test_keeping_odd_quotes_changes_nothing_but_what_was_refused_for_them(rows: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(folder, "".join(row + "\n" for row in rows))
+
+        def read(keep: bool) -> tuple[dict[int, dict[str, str | None]], dict[int, str]]:
+            splitter = Splitter(Dialect(), 3, keep=keep)
+            found = list(TolerantReader(path, Dialect(), SCHEMA, splitter).batches(0, 0))
+            good = {n: r for b in found for n, r in zip(b.ordinals, b.records.to_pylist(), strict=True)}
+            return good, {f.ordinal: f.problem.code for b in found for f in b.faults}
+
+        (kept, still), (good, bad) = read(True), read(False)
+        assert {n: r for n, r in kept.items() if n not in bad} == good
+        assert {n: c for n, c in bad.items() if n not in kept} == still
+        assert all(bad[n] == "RD03" for n in kept.keys() - good.keys())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from('ab", '), max_size=25), st.integers(1, 5))
+def test_values_with_odd_quotes_are_what_stands_in_the_line(line: str, width: int) -> None:
+    values = stray.split(line, Dialect(), width)
+    assert len(values) in (0, width)
+    if values:
+        place = 0
+        for value, quoted in values:
+            text = f'"{value}"' if quoted else value
+            found = line.find(text, place)
+            assert line[place:found].strip(" ") == "" if quoted else found == place, (line, values)
+            place = found + len(text)
+            place = line.find(",", place) + 1 if line.find(",", place) >= 0 else len(line)
+
+
 @settings(max_examples=150, deadline=None)
-@given(NASTY)
-def test_places_are_those_of_the_records(text: str) -> None:
+@given(NASTY, st.booleans(), st.booleans(), st.one_of(st.none(), st.integers(0, 40)))
+def test_places_are_those_of_the_records(text: str, keep: bool, fill: bool, stop: int | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = _write(folder, text)
 
         def found(values: bool) -> list[tuple[int, int]]:
-            splitter = Splitter(Dialect(), 3)
-            parts = [s for s, _ in stretches(path, 0, Dialect(), splitter, values=values)]
+            splitter = Splitter(Dialect(), 3, keep=keep, fill=fill)
+            parts = [s for s, _ in stretches(path, 0, Dialect(), splitter, values=values, stop=stop)]
             return [p for s in parts for p in places(s, range(s.count))]
 
         assert found(True) == found(False)

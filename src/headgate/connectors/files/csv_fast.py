@@ -3,7 +3,8 @@
 The parser is quick and nearly always right, but it is lenient in silence: a quote that is never closed ends the file, a
 delimiter too many at the end of a line is dropped, so are blanks around quotes. Therefore each batch is weighed before
 it is given on: its values, delimiters, quotes and line ends must make up exactly the bytes of the file it came from. A
-batch that does not balance is not given on, and somebody slower reads from there.
+batch that does not balance, or has a row of nothing but delimiters, is not given on, and somebody slower reads from
+there.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class FastReader:
             and not set("*?[") & set(str(path.resolve()))
         )
 
-    def batches(self, start: int, skip: int, line_end: bytes) -> Iterator[pa.RecordBatch]:
+    def batches(self, start: int, skip: int, line_end: bytes, stop: int | None = None) -> Iterator[pa.RecordBatch]:
         """Batches until something does not fit; then `at` tells how far it went.
 
         Args:
@@ -90,6 +91,7 @@ class FastReader:
             skip: rows before it, blank ones included. The parser counts those, and takes a line break in quotes for none;
                 where it does not understand them it begins elsewhere, which the first record shows.
             line_end: what ends each line.
+            stop: byte at which the records end, where that is not the end of the file.
         """
         import duckdb
 
@@ -102,7 +104,7 @@ class FastReader:
                 for batch in connection.sql(self._query(skip)).to_arrow_reader(BATCH_ROWS):
                     given = pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
                     end = self._weigh(file, given, line_end, size)
-                    if end is None:
+                    if end is None or (stop is not None and end > stop) or _has_blank(given):
                         return
                     self._firsts.append(self.count)
                     self._bytes.append(self.at)
@@ -112,8 +114,9 @@ class FastReader:
                     yield self._without_nulls(given)
                 file.seek(self.at)
                 # Blank lines may be left; anything else was lost in silence, and is read again.
-                blank = not file.read(_BUFFER).replace(b"\r\n", b"").strip(b"\n")
-                self.done = self.at >= size or (blank and not file.read(1))
+                left = (size if stop is None else stop) - self.at
+                blank = left <= _BUFFER and not file.read(max(0, left)).replace(b"\r\n", b"").strip(b"\n")
+                self.done = left <= 0 or blank
         except (duckdb.Error, pa.ArrowException, OSError):
             # The text is not as the dialect says, or a record is too long: the tolerant reading tells which.
             return
@@ -209,6 +212,13 @@ class FastReader:
         words, nothing = pa.array(self._nulls, pa.string()), pa.scalar(None, pa.string())
         columns = [pc.if_else(pc.is_in(c, value_set=words), nothing, c) for c in batch.columns]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+
+def _has_blank(batch: pa.RecordBatch) -> bool:
+    """Whether a row has no value at all: such are no records."""
+    if any(column.null_count == 0 for column in batch.columns):
+        return False
+    return bool(pc.any(reduce(pc.and_, map(pc.is_null, batch.columns))).as_py())
 
 
 def _count(data: bytes, sign: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -44,8 +45,9 @@ class CsvScan:
 
     @property
     def findings(self) -> Mapping[str, object]:
-        """What was found: format, encoding, delimiter, quote, escape, header (row, or False), skip, columns, line_end;
-        ``sure`` has a number from 0 to 1 for each decision, ``notes`` sentences."""
+        """What was found: format, encoding, delimiter, quote, escape, header (row, or False), header_rows,
+        skip, columns, line_end; ``sure`` has a number from 0 to 1 for each decision, ``left_out`` what is no part of the
+        table, ``notes`` sentences."""
         return self._found.findings
 
     def batches(self) -> Iterator[Batch]:
@@ -59,11 +61,12 @@ class CsvScan:
     def _batches(self) -> Iterator[Batch]:
         path = self._text.path()
         found, options = self._found, self._given.options
-        self._at, self._size, ordinal = 0, max(1, path.stat().st_size), 0
+        stop = self._stop(path)
+        self._at, self._size, ordinal = 0, max(1, path.stat().st_size if stop is None else stop), 0
         start = found.start
         if FastReader.takes(path, found.dialect, len(self._schema)):
             fast = self._fast = FastReader(path, found.dialect, self._schema, options.nulls, options.max_record)
-            for records in fast.batches(start, found.start_row, found.line_end):
+            for records in fast.batches(start, found.start_row, found.line_end, stop):
                 self._at = fast.at
                 yield Batch(records, range(ordinal, ordinal + records.num_rows))
                 ordinal += records.num_rows
@@ -72,14 +75,20 @@ class CsvScan:
                 return
             start = fast.at
         slow = TolerantReader(path, found.dialect, self._schema, self._splitter())
-        for batch in slow.batches(start, ordinal):
+        for batch in slow.batches(start, ordinal, stop):
             self._at = slow.at
             yield batch
         self._at = self._size
 
     def _splitter(self) -> Splitter:
         options = self._given.options
-        return Splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record)
+        keep, fill = options.stray_quotes == "keep", options.ragged == "fill"
+        return Splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record, keep=keep, fill=fill)
+
+    def _stop(self, path: Path) -> int | None:
+        """The byte at which the table ends, where that is not the end of the file."""
+        found = self._found
+        return path.stat().st_size - found.tail if found.tail else found.stop
 
     def locate(self, ordinals: Sequence[int]) -> list[Origin]:
         """Row and line of records. What was read at full speed costs nothing; else it is one pass up to the last of them."""
@@ -116,7 +125,9 @@ class CsvScan:
         todo = len(origins)
         if todo == len(ordinals):
             return origins
-        for stretch, _ in stretches(self._text.path(), start, found.dialect, self._splitter(), values=False):
+        path = self._text.path()
+        stop = self._stop(path)
+        for stretch, _ in stretches(path, start, found.dialect, self._splitter(), values=False, stop=stop):
             here = []
             while todo < len(ordinals) and ordinals[todo] < record + stretch.count:
                 here.append(ordinals[todo] - record)

@@ -29,14 +29,14 @@ class TolerantReader:
         self._path, self._dialect, self._schema, self._splitter = path, dialect, schema, splitter
         self.at = 0
 
-    def batches(self, start: int, ordinal: int) -> Iterator[Batch]:
-        """All records from byte `start` on, the first of which has the number `ordinal`.
+    def batches(self, start: int, ordinal: int, stop: int | None = None) -> Iterator[Batch]:
+        """All records from byte `start` on, the first of which has the number `ordinal`, up to the byte `stop`.
 
         Raises:
             OSError: the file cannot be read.
         """
         pending = _Pending(self._schema, ordinal)
-        for stretch, end in stretches(self._path, start, self._dialect, self._splitter, values=True):
+        for stretch, end in stretches(self._path, start, self._dialect, self._splitter, values=True, stop=stop):
             self.at = end
             yield from pending.add(stretch)
         if pending.count:

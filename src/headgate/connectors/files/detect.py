@@ -12,7 +12,7 @@ from . import encoding as enc
 from . import guess, layout
 from .base import Input
 from .dialect import Dialect
-from .lines import Splitter, in_order
+from .piece import Piece, Written, cut, footnotes, last_lines, same_line_ends
 
 SAMPLE = 256 << 10
 _PROBE = 32 << 10
@@ -27,6 +27,8 @@ class Found:
         encoding, dialect, columns: what was found or given.
         start: byte at which the first record begins, in the file as UTF-8.
         start_line, start_row: lines and rows before it.
+        stop: byte at which the table ends, in the file as UTF-8; None where that is the end of the file, or told by `tail`.
+        tail: bytes at the end of the file, as UTF-8, that are no part of the table.
         line_end: what ends most lines.
         as_is: the file can be read without a copy.
         same_ends: a copy must be given one kind of line ends.
@@ -39,6 +41,8 @@ class Found:
     start: int
     start_line: int
     start_row: int
+    stop: int | None
+    tail: int
     line_end: bytes
     as_is: bool
     same_ends: bool
@@ -58,21 +62,21 @@ def look(given: Input) -> Found:
     encoding = enc.find(head, probes, options.encoding)
     text = enc.decode(head, encoding)
     same_ends = mixed_with_cr(text)
-    if same_ends:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = same_line_ends(text, same_ends)
     if not text.strip("\r\n \t\0\ufeff"):
         raise SourceError(f"{given.name} has only blank lines", hint="Check that it is the right file.")
     guessed = guess.guess(text, options.delimiter, options.quote, options.escape)
     dialect = guessed.dialect
-    text = _first_lines(_whole_lines(text, dialect.newline, whole), dialect.newline)
-    rows, starts = _rows(text, dialect)
-    found = layout.find(rows, options, given.name)
-    before = text[: starts[rows[found.first].line]] if found.first < len(rows) else text
-    as_is = encoding.is_utf8 and not same_ends
-    start = len(before.encode("utf-8", "surrogateescape" if as_is else "surrogatepass")) + (
-        encoding.bom if as_is else 0
-    )
-    line_end = _line_end(text, dialect)
+    whole = whole and text.count(dialect.newline) < _LINES
+    piece = cut(_first_lines(_whole_lines(text, dialect.newline, whole), dialect.newline), dialect, whole=whole)
+    found = layout.find(piece.rows, options, given.name, whole=whole)
+    written = Written(encoding, dialect, same_ends)
+    mark = encoding.bom if written.as_is else 0
+    stop = mark + written.size(piece.before(found.end)) if found.end is not None else None
+    tail, after = (0, None) if stop is not None else _after(given, piece, written, found)
+    before = piece.before(found.first)
+    line_end = _line_end(piece.text, dialect)
+    left = [*found.left, *([after] if after else [])]
     findings: dict[str, object] = {
         "format": "csv",
         "encoding": encoding.name,
@@ -80,24 +84,41 @@ def look(given: Input) -> Found:
         "quote": dialect.quote,
         "escape": dialect.escape or "doubled",
         "header": found.header + 1 if found.header is not None else False,
+        "header_rows": found.header_rows,
         "skip": found.header if found.header is not None else found.first,
         "columns": len(found.columns),
         "line_end": line_end,
         "sure": {"encoding": encoding.sure, "delimiter": guessed.sure, "header": found.sure},
-        "notes": _notes(encoding, guessed, found, same_ends, len(found.columns)),
+        "left_out": [
+            {"what": one.what, "first": one.first, "last": one.last, "text": one.text, "words": layout.told(one)}
+            for one in left
+        ],
+        "notes": _notes(written, guessed, found, left, mended=0 if options.stray_quotes == "keep" else piece.mended),
     }
     return Found(
         encoding=encoding,
         dialect=dialect,
         columns=found.columns,
-        start=start,
-        start_line=rows[found.first].line if found.first < len(rows) else before.count(dialect.newline),
+        start=mark + written.size(before),
+        start_line=piece.rows[found.first].line if found.first < len(piece.rows) else before.count(dialect.newline),
         start_row=found.first,
+        stop=stop,
+        tail=tail,
         line_end=b"\r\n" if line_end == "crlf" else dialect.newline.encode(),
-        as_is=as_is,
+        as_is=written.as_is,
         same_ends=same_ends,
         findings=findings,
     )
+
+
+def _after(given: Input, piece: Piece, written: Written, found: layout.Layout) -> tuple[int, layout.Left | None]:
+    """The bytes at the end of the file that are no part of the table, and what they are."""
+    footer = given.options.footer
+    if footer == 0:
+        return 0, None
+    if footer is None:
+        return footnotes(piece, given.path, written, len(found.columns), found.first)
+    return last_lines(piece, given.path, written, footer, found.first)
 
 
 def sample(path: Path) -> tuple[bytes, list[bytes], bool]:
@@ -135,24 +156,6 @@ def _first_lines(text: str, newline: str) -> str:
     return text[: -len(rest[0])] if rest and rest[0] else text
 
 
-def _rows(text: str, dialect: Dialect) -> tuple[list[layout.Row], list[int]]:
-    """The rows of a sample, blank ones included, and where each of its lines begins."""
-    splitter = Splitter(dialect, None)
-    lines, raw = splitter.lines(text)
-    starts, at = [], 0
-    for line in raw:
-        starts.append(at)
-        at += len(line) + len(dialect.newline)
-    found = in_order(splitter.records(lines, raw, last=True))
-    rows: list[layout.Row] = []
-    following = 0
-    for line_number, cells, _ in found:
-        rows += [layout.Row(n, ()) for n in range(following, line_number) if not lines[n]]
-        rows.append(layout.Row(line_number, cells))
-        following = line_number + 1
-    return rows, starts
-
-
 def _line_end(text: str, dialect: Dialect) -> str:
     if dialect.newline not in ("\n", "\r"):
         return repr(dialect.newline)[1:-1]
@@ -172,15 +175,21 @@ def _line_end(text: str, dialect: Dialect) -> str:
 
 
 def _notes(
-    encoding: enc.Encoding, guessed: guess.Guess, found: layout.Layout, same_ends: bool, columns: int
+    written: Written, guessed: guess.Guess, found: layout.Layout, left: list[layout.Left], *, mended: int
 ) -> list[str]:
     notes = []
-    if encoding.note:
-        notes.append(f"encoding {encoding.name}: {encoding.note}")
+    columns = len(found.columns)
+    if written.encoding.note:
+        notes.append(f"encoding {written.encoding.name}: {written.encoding.note}")
     notes += guessed.notes
     if columns > 1:
         notes.append(f"{columns} columns, separated by {guess.spoken(guessed.dialect.delimiter)}")
-    if same_ends:
+    if written.same_ends:
         notes.append("line ends of several kinds, old Macintosh ones among them: all are read as line ends")
+    notes += map(layout.told, left)
+    if mended:
+        notes.append(
+            f"{mended} row{'s have' if mended > 1 else ' has'} quotes that cannot all be meant; say stray_quotes: keep to have them as text"
+        )
     notes += found.notes
     return notes

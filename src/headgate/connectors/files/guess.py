@@ -10,7 +10,8 @@ from typing import Final
 from .dialect import Dialect
 from .lines import Splitter
 
-DELIMITERS: Final = {",": 1.0, "\t": 1.0, ";": 1.0, "|": 1.0, "^": 0.9, "~": 0.9, ":": 0.6, " ": 0.5}
+DELIMITERS: Final = {",": 1.0, "\t": 1.0, ";": 1.0, "|": 1.0, "^": 0.9, "~": 0.9, ":": 0.6, " ": 0.5, "§": 0.9, "¦": 0.9, "¬": 0.9,
+              "\x01": 1.0, "\x1f": 1.0}  # fmt: skip
 NAMES: Final = {
     ",": "comma",
     "\t": "tab",
@@ -20,9 +21,13 @@ NAMES: Final = {
     "~": "tilde",
     ":": "colon",
     " ": "blank",
+    ", ": "comma and blank",
+    "; ": "semicolon and blank",
+    "\t\t": "two tabs",
 }
 _LOOKED_AT = 500
 _SMALL = 64 << 10
+_LONGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +170,34 @@ def _without_quote(sample: str, dialect: Dialect, notes: list[str]) -> Dialect:
 
 
 def _longer(sample: str, dialect: Dialect) -> Dialect:
-    """Two characters, where the delimiter always has the same punctuation beside it (``||``, ``+|``, ``::``)."""
+    """Several characters, where the delimiter always has the same beside it (``||``, ``+|``, ``<|>``, a comma and a blank, a bar between
+    blanks)."""
     d = dialect.delimiter
-    if d in " \t":
+    if d == " ":
         return dialect
-    body = sample.replace(dialect.newline, "\n")
-    total = body.count(d)
-    for wide in {d + d} | {body[i - 1] + d for i in [body.find(d)] if i > 0}:
-        if re.match(r"[\w\s\"'.)]", wide) or (wide[0] in ",;" and wide != d + d):
-            continue
-        covered = body.count(wide) * wide.count(d)
-        # Empty values between single delimiters also make doubles; only where every one is doubled is it one.
-        if total and covered == total:
+    for wide in () if d == "\t" else (f" {d} ", f"{d} "):
+        if wide in sample and _as_regular(sample, dialect, replace(dialect, delimiter=wide)):
             return replace(dialect, delimiter=wide)
+    body = sample.replace(dialect.newline, "\n")
+    total, at = body.count(d), body.find(d)
+    for size in range(_LONGEST, 1, -1):
+        for begin in range(max(0, at - size + 1), at + 1):
+            grown = body[begin : begin + size]
+            # Empty values between single delimiters also make doubles; only where every one is doubled is it one.
+            if _can_be(grown, d) and body.count(grown) * grown.count(d) == total:
+                return replace(dialect, delimiter=grown)
     return dialect
+
+
+def _can_be(grown: str, delimiter: str) -> bool:
+    """Whether a delimiter may be so long: itself several times, or with punctuation that is no part of values beside it."""
+    return all(c == delimiter or (delimiter not in ",;" and re.match(r"[|~^&+<>:#@*!=/\\§¦¬-]", c)) for c in grown)
+
+
+def _as_regular(sample: str, dialect: Dialect, wide: Dialect) -> bool:
+    """Whether the rows are as many and as wide with blanks beside every delimiter that are no part of the values."""
+    splitter, wider = Splitter(dialect, None), Splitter(wide, None)
+    rows = splitter.records(*splitter.lines(sample), last=True).rows
+    others = wider.records(*wider.lines(sample), last=True).rows
+    (width, n), (other, m) = ((Counter(map(len, r)).most_common(1) or [(0, 0)])[0] for r in (rows, others))
+    return 1 < width == other and m >= n and any(c and c[0] == " " for r in rows for c in r[1:])

@@ -1,8 +1,7 @@
-"""What the rows of a sample are: titles, the header, records; and the names of the columns."""
+"""What the rows of a sample are: titles, the header, records, what follows them; and the names of the columns."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +9,26 @@ from dataclasses import dataclass
 from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
 
+from . import csv_header, ending
+from .csv_header import Row
 from .lines import Cell
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the sample, blank ones included.
+class Left:
+    """Rows that are no part of the table.
 
     Attributes:
-        line: the physical line it begins on, from 0.
-        cells: its values.
+        what: ``before the table``, ``after the table`` or ``another table``.
+        first, last: their numbers, counted from 1. `last` is None where they go on to the end of the file; both are
+            where only the end of the file was looked at.
+        text: how they begin.
     """
 
-    line: int
-    cells: Sequence[Cell]
-
-    @property
-    def blank(self) -> bool:
-        """Whether there is nothing in it."""
-        return not any(self.cells)
+    what: str
+    first: int | None
+    last: int | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,62 +37,162 @@ class Layout:
 
     Attributes:
         columns: unique names.
-        header: index of the header among the rows, or None.
+        header: index of the header's first row among the rows, or None.
+        header_rows: how many it has.
         first: index of the first record among the rows; their number if there is none.
+        end: index of the row with which another table begins; None where none is seen.
         sure: how sure the header is, 0 to 1.
         notes: sentences for a person.
+        left: what is left out.
     """
 
     columns: tuple[str, ...]
     header: int | None
+    header_rows: int
     first: int
+    end: int | None
     sure: float
     notes: tuple[str, ...]
+    left: tuple[Left, ...]
 
 
-def find(rows: Sequence[Row], options: SourceSpec, name: str) -> Layout:
+def find(rows: Sequence[Row], options: SourceSpec, name: str, *, whole: bool = True) -> Layout:
     """The layout of a sample's rows; what the definition says is believed.
+
+    Args:
+        whole: the rows are all of the file.
 
     Raises:
         SourceError: a row the definition names is not there.
     """
     notes: list[str] = []
-    sure = 1.0
+    left: list[Left] = []
     given, skip = options.header, options.skip
-    top = skip if skip is not None else 0
+    sure = 1.0
     if isinstance(given, int) and not isinstance(given, bool):
-        header: int | None = given - 1
-        if not 0 <= given - 1 < len(rows):
-            raise SourceError(
-                f"{name}: there is no row {given} for a header",
-                hint="Set source.header to the row's number, or to false.",
-            )
-        if skip is not None and skip >= given:
-            raise SourceError(
-                f"{name}: row {given} cannot be the header when {skip} rows are left out",
-                hint="Rows are counted from the beginning of the file.",
-            )
-        top = given - 1
+        top = _named_row(rows, given, skip, name)
+        header: int | None = top
     else:
-        if skip is None:
-            top = _after_titles(rows, notes)
+        top = skip if skip is not None else _after_titles(rows)
+        if skip is None and any(not r.blank for r in rows[:top]):
+            left.append(Left("before the table", 1, top, ending.quoted(rows[:top])))
         while top < len(rows) and rows[top].blank and (given is not False or len(rows[top].cells) != 1):
             top += 1
-        header = top if top < len(rows) else None
-        if given is False:
-            header = None
-        elif given is None and header is not None:
-            is_header, sure = _is_header(rows, top, options.columns)
+        header = top if top < len(rows) and given is not False else None
+        if given is None and header is not None:
+            is_header, sure = csv_header.is_header(rows, top, options.columns)
             header = top if is_header else None
-    first = top if header is None else header + 1
-    width = _width(rows, first, header)
-    columns = _names(rows[header].cells if header is not None else None, width, options.columns, notes, name)
+    count = _header_rows(rows, header, options)
+    first = top if header is None else header + count
+    cells = csv_header.joined(rows[header:first]) if header is not None and count > 1 else _cells(rows, header)
+    if count > 1 and options.header_rows is None:
+        sure = min(sure, 0.7)
+        notes.append(f"the header has {count} rows, their names are joined; say header_rows: 1 if that is wrong")
+    end = None if options.footer is not None else _end(rows, first, cells, left, notes, whole=whole)
+    body = Counter(len(r.cells) for r in rows[first:end][:2000] if not r.blank)
+    if cells is not None and options.columns is None:
+        cells = _without_blank_names(cells, body, notes)
+    width = _width(body, cells)
+    columns = _names(cells, width, options.columns, notes, name)
     if header is None and given is None and not options.columns:
         notes.append("no header was found: the columns are numbered; name them with columns, or say header: true")
-    return Layout(columns, header, first, sure, tuple(notes))
+    below = end if end is not None or options.footer is not None else ending.footnotes(rows, width)
+    notes += _blanks(rows[first:below], cells, width)
+    return Layout(columns, header, count if header is not None else 0, first, end, sure, tuple(notes), tuple(left))
 
 
-def _after_titles(rows: Sequence[Row], notes: list[str]) -> int:
+def told(left: Left) -> str:
+    """What is left out, in words."""
+    if left.what == "another table":
+        return f"row {left.first} and what follows left out, another table begins there: {left.text}"
+    if left.first is None or left.last is None:
+        return f"rows at the end left out: {left.text}"
+    many = left.last - left.first + 1
+    where = "before" if left.what == "before the table" else "after"
+    return f"{many} row{'s' if many > 1 else ''} {where} the table left out: {left.text}"
+
+
+def _named_row(rows: Sequence[Row], given: int, skip: int | None, name: str) -> int:
+    """The row the definition says is the header."""
+    if not 0 <= given - 1 < len(rows):
+        raise SourceError(
+            f"{name}: there is no row {given} for a header",
+            hint="Set source.header to the row's number, or to false.",
+        )
+    if skip is not None and skip >= given:
+        raise SourceError(
+            f"{name}: row {given} cannot be the header when {skip} rows are left out",
+            hint="Rows are counted from the beginning of the file.",
+        )
+    return given - 1
+
+
+def _header_rows(rows: Sequence[Row], header: int | None, options: SourceSpec) -> int:
+    if header is None:
+        return 0
+    if options.header_rows is not None:
+        return min(options.header_rows, len(rows) - header)
+    return 1 if options.header is not None else csv_header.rows_of(rows, header)
+
+
+def _cells(rows: Sequence[Row], header: int | None) -> Sequence[Cell] | None:
+    return None if header is None else rows[header].cells
+
+
+def _end(
+    rows: Sequence[Row], first: int, cells: Sequence[Cell] | None, left: list[Left], notes: list[str], *, whole: bool
+) -> int | None:
+    """Where another table begins. More of this one under its header once more is none."""
+    if cells is None:
+        return None
+    if (again := ending.repeated(rows, first, cells)) is not None:
+        notes.append(f"row {again + 1} is the header once more: it is read as a record, and so is what follows")
+        return None
+    end = ending.second_table(rows, first, cells, whole=whole)
+    if end is not None:
+        left.append(Left("another table", end + 1, None, ending.quoted(rows[end : end + 1])))
+    return end
+
+
+def _without_blank_names(cells: Sequence[Cell], body: Counter[int], notes: list[str]) -> Sequence[Cell]:
+    """The header without the blank names by which it is longer than nearly all records are."""
+    width, count = body.most_common(1)[0] if body else (len(cells), 0)
+    more = len(cells) - width
+    blank = [i for i, c in enumerate(cells) if not (c and c.strip())]
+    if more <= 0 or count < 0.9 * body.total() or len(blank) < more:
+        return cells
+    gone = blank if len(blank) == more else list(range(width, len(cells)))
+    if not set(gone) <= set(blank):
+        return cells
+    notes.append(f"the header has {len(cells)} names and the records {width} values: blank names are left out")
+    return [c for i, c in enumerate(cells) if i not in gone]
+
+
+def _blanks(rows: Sequence[Row], cells: Sequence[Cell] | None, width: int) -> list[str]:
+    """What is said of blank rows, and of columns with neither a name nor a value, which may set off tables beside each
+    other."""
+    said = []
+    solid = [i for i, r in enumerate(rows) if not r.blank]
+    if width > 1 and solid and (blank := sum(r.blank for r in rows[: solid[-1]])):
+        said.append(
+            f"{blank} blank row{'s' if blank > 1 else ''} within the table {'are' if blank > 1 else 'is'} no record"
+        )
+    if cells is None or not solid:
+        return said
+    nameless = [i for i, c in enumerate(cells) if not (c and c.strip())]
+    empty = [i for i in nameless if not any(r.cells[i] for r in rows if i < len(r.cells))]
+    said += [f"column {i + 1} has neither a name nor a value in the rows looked at" for i in empty[:5]]
+    for i in empty:
+        before = {c.strip().casefold() for c in cells[:i] if c}
+        if any(c and c.strip().casefold() in before for c in cells[i + 1 :]):
+            said.append(
+                f"columns {i + 2} to {len(cells)} may be another table beside this one; they are read as its columns"
+            )
+            break
+    return said
+
+
+def _after_titles(rows: Sequence[Row]) -> int:
     """The first row that is as wide as the table below."""
     solid = [r for r in rows if not r.blank]
     if len(solid) < 3:
@@ -113,8 +213,6 @@ def _after_titles(rows: Sequence[Row], notes: list[str]) -> int:
             return 0
         if titles and not _looks_titled(rows[:i], width):
             return 0
-        if titles:
-            notes.append(f"{i} row{'s' if i > 1 else ''} before the table left out: {_quoted(rows[:i])}")
         return i
     return 0
 
@@ -123,113 +221,15 @@ def _looks_titled(above: Sequence[Row], width: int) -> bool:
     return all(sum(bool(c) for c in r.cells) <= max(2, width // 2) for r in above)
 
 
-def _quoted(rows: Sequence[Row]) -> str:
-    text = " / ".join(" ".join(c for c in r.cells if c) for r in rows if not r.blank)
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
-
-
-def _width(rows: Sequence[Row], first: int, header: int | None) -> int:
-    body = Counter(len(r.cells) for r in rows[first : first + 2000] if not r.blank)
+def _width(body: Counter[int], cells: Sequence[Cell] | None) -> int:
     most = body.most_common(1)[0] if body else (0, 0)
-    if header is None:
+    if cells is None:
         return max(1, most[0])
-    own = len(rows[header].cells)
-    if most[0] == own + 1 and most[1] > 0.9 * sum(body.values()):
+    own = len(cells)
+    if most[0] == own + 1 and most[1] > 0.9 * body.total():
         # Every record ends with one more delimiter than the header, or has a first column without a name.
         return most[0]
     return own
-
-
-# ---------------------------------------------------------------- header or not
-
-_KINDS = (
-    ("integer", re.compile(r"[-+]?\d{1,3}(?:[ ,.']\d{3})+|[-+]?\d+")),
-    ("number", re.compile(r"[-+(]?[$€£]?\s?\d*[.,]?\d+(?:[eE][-+]?\d+)?\s?[%)€]?")),
-    ("date", re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d(\.\d+)?)?")),
-    ("uuid", re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")),
-    ("address", re.compile(r"[^@\s]+@[^@\s]+\.\w+|https?://\S+|www\.\S+")),
-    ("code", re.compile(r"(?=[^\s]*\d)[A-Z0-9][A-Z0-9./#-]*")),
-)
-_NAME = re.compile(r"[^\W\d][\w .\-/()#%&°:?']{0,60}")
-_COMMON = frozenset(
-    {
-        "id", "name", "code", "date", "time", "type", "status", "email", "phone", "city", "country", "state", "zip",
-        "address", "price", "amount", "quantity", "qty", "total", "currency", "description", "title", "category", "sku",
-        "number", "no", "key", "value", "note", "notes", "comment", "first_name", "last_name", "firstname", "lastname",
-        "created", "updated", "year", "month", "day", "unit", "size", "color", "url", "sector", "symbol", "company",
-        "customer", "product", "order", "line", "nom", "prix", "datum", "naam", "preis", "menge", "nombre", "fecha",
-        "precio", "ort", "land", "ville", "pays"
-    }
-)  # fmt: skip
-
-
-def _kind(cell: Cell) -> str:
-    if not cell or not cell.strip():
-        return ""
-    cell = cell.strip()
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(cell)), "text")
-
-
-def _is_header(rows: Sequence[Row], top: int, given: Sequence[str] | None) -> tuple[bool, float]:
-    """Whether the row `top` names the columns, and how sure that is."""
-    head = rows[top].cells
-    body = [r.cells for r in rows[top + 1 : top + 1001] if not r.blank]
-    if given is not None and _same_names(head, given):
-        return True, 1.0
-    filled = [c for c in head if c and c.strip()]
-    if not filled:
-        return False, 0.9
-    if not body:
-        named = all(_kind(c) == "text" and _NAME.fullmatch(c.strip()) for c in filled) and len(set(filled)) == len(
-            filled
-        )
-        return named, 0.5
-    points = sum(_vote(c, [r[i] for r in body if i < len(r) and r[i]]) for i, c in enumerate(head))
-    points += 0.3 * sum(_word(c) in _COMMON for c in filled)
-    if len(set(filled)) == len(filled) and all(_NAME.fullmatch(c.strip()) for c in filled):
-        points += 0.5
-    points -= sum(len(c) > 80 for c in filled)
-    if given is not None:
-        points -= 0.5
-    sure = min(1.0, 0.5 + abs(points) / (2 * max(2.0, len(head) * 0.5)))
-    return points > 0, round(sure, 2)
-
-
-def _vote(cell: Cell, column: Sequence[Cell]) -> float:
-    """What one column says: positive if its first cell is unlike the ones below."""
-    if not column:
-        return 0.2 if cell else 0.0
-    kind = _kind(cell)
-    kinds = Counter(map(_kind, column))
-    usual, n = kinds.most_common(1)[0]
-    if kind == "":
-        return -0.1
-    if usual in ("integer", "number"):
-        n = kinds["integer"] + kinds["number"]
-        kind, usual = ("number" if k in ("integer", "number") else k for k in (kind, usual))
-    if usual != "text" and n >= 0.8 * len(column):
-        return 1.0 if kind == "text" else -1.0 if kind == usual else 0.3 if kind == "code" else -0.3
-    if kind != "text":
-        return -0.6
-    distinct = set(column)
-    if cell in distinct:
-        return -1.0
-    if len(column) >= 8 and len(distinct) <= 0.5 * len(column):
-        return 0.4
-    lengths = Counter(len(c or "") for c in column)
-    if len(column) >= 5 and len(lengths) == 1 and len(cell or "") not in lengths:
-        return 0.6
-    return 0.0
-
-
-def _word(cell: str) -> str:
-    return re.sub(r"[\s\-]+", "_", cell.strip().lower())
-
-
-def _same_names(head: Sequence[Cell], given: Sequence[str]) -> bool:
-    """Whether a row is a header all the same: most of its values are names the definition gives."""
-    wanted = {_word(c) for c in given}
-    return sum(_word(c or "") in wanted for c in head) >= max(1, (len(given) + 1) // 2)
 
 
 def _names(

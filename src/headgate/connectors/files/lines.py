@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import stray
 from .dialect import Dialect
 
 BLOCK = 1 << 20
@@ -38,8 +39,13 @@ class Block:
     end: int = 0
 
 
-def blocks(path: Path, start: int, dialect: Dialect, longest: int, size: int = BLOCK) -> Iterator[Block]:
+def blocks(
+    path: Path, start: int, dialect: Dialect, longest: int, size: int = BLOCK, stop: int | None = None
+) -> Iterator[Block]:
     """The lines of a UTF-8 file from byte `start` on, about `size` bytes at a time, never more than `longest` and `size`.
+
+    Args:
+        stop: the byte at which the file ends for us.
 
     Raises:
         OSError: the file cannot be read.
@@ -49,7 +55,7 @@ def blocks(path: Path, start: int, dialect: Dialect, longest: int, size: int = B
         file.seek(start)
         carry = b""
         at = start
-        while data := file.read(size):
+        while data := file.read(_left(size, at, stop)):
             at += len(data)
             data = carry + data
             cut = data.rfind(newline) + len(newline) if newline in data else 0
@@ -59,7 +65,7 @@ def blocks(path: Path, start: int, dialect: Dialect, longest: int, size: int = B
             if len(carry) > longest:
                 head, length = carry[:_HEAD], len(carry)
                 carry = b""
-                while data := file.read(size):
+                while data := file.read(_left(size, at, stop)):
                     at += len(data)
                     # The end of the line may lie across two reads only for line ends of several bytes.
                     found = data.find(newline)
@@ -70,6 +76,10 @@ def blocks(path: Path, start: int, dialect: Dialect, longest: int, size: int = B
                 yield Block(_text(head)[0], overlong=length, end=at - len(carry))
         if carry:
             yield _decoded(carry, at)
+
+
+def _left(size: int, at: int, stop: int | None) -> int:
+    return size if stop is None else max(0, min(size, stop - at))
 
 
 def _decoded(data: bytes, end: int) -> Block:
@@ -160,12 +170,13 @@ def places(stretch: Stretch, records: Iterable[int]) -> Iterator[tuple[int, int]
 
 
 def stretches(
-    path: Path, start: int, dialect: Dialect, splitter: Splitter, *, values: bool
+    path: Path, start: int, dialect: Dialect, splitter: Splitter, *, values: bool, stop: int | None = None
 ) -> Iterator[tuple[Stretch, int]]:
     """All records of a file from byte `start` on, with the byte up to which it has been read.
 
     Args:
         values: split the records too; else only their places are told.
+        stop: the byte at which the file ends for us.
 
     Raises:
         OSError: the file cannot be read.
@@ -174,7 +185,7 @@ def stretches(
     raw: list[str] = []
     clean = True
     end = start
-    for block in blocks(path, start, dialect, splitter.longest):
+    for block in blocks(path, start, dialect, splitter.longest, stop=stop):
         if block.overlong:
             if lines:
                 yield _parse(splitter, lines, raw, clean=clean, last=True, values=values), end
@@ -216,12 +227,20 @@ class Splitter:
         width: values a record must have; None when that is still to be found out.
         nulls: words that mean no value where they are not quoted; the empty one always does.
         longest: longest record in bytes.
+        keep: a record whose quotes cannot all be meant is read in the one way that gives `width` values, if there is one.
+        fill: values that a record lacks at its end are none, and empty ones too many there are left out.
     """
 
-    def __init__(self, dialect: Dialect, width: int | None, nulls: Sequence[str] = (), longest: int = 16 << 20) -> None:
+    def __init__(
+        self, dialect: Dialect, width: int | None, nulls: Sequence[str] = (), longest: int = 16 << 20, *,
+        keep: bool = False, fill: bool = False,
+    ) -> None:  # fmt: skip
+        self._dialect, self._keep, self._fill = dialect, keep, fill
         self._delimiter, self._quote, self._newline = dialect.delimiter, dialect.quote, dialect.newline
         self._escape = dialect.escape or dialect.quote
         self._width, self.longest = width, longest
+        # A line of delimiters alone is as blank as one of nothing.
+        self._blank = self._delimiter * ((width or 1) - 1)
         self._nulls = frozenset(("", *nulls))
         if self._quote:
             self._compile()
@@ -308,6 +327,8 @@ class Splitter:
             odd = [i for i, x in enumerate(lines) if quote in x or x.count(delimiter) != width - 1]
         else:
             odd = [i for i, x in enumerate(lines) if x.count(delimiter) != width - 1]
+        if width is not None and width > 1 and self._blank in lines:
+            odd = sorted({*odd, *(i for i, line in enumerate(lines) if line == self._blank)})
         if not clean:
             odd = sorted({*odd, *(i for i, line in enumerate(lines) if SURROGATE.search(line))})
         if lines and max(map(len, lines)) > self.longest // 4:
@@ -318,8 +339,8 @@ class Splitter:
         """Where the records of these lines begin: the same as `records` finds, without their values."""
         quote, width = self._quote, self._width
         odd: list[int] = []
-        if width != 1 and "" in lines:
-            odd = [i for i, line in enumerate(lines) if not line]
+        if width != 1 and ("" in lines or self._blank in lines):
+            odd = [i for i, line in enumerate(lines) if not line or line == self._blank]
         if quote:
             closed = self._closed
             quoted = [i for i, line in enumerate(lines) if quote in line and not closed(line)]
@@ -356,23 +377,48 @@ class Splitter:
     def _judge(self, lines: list[str], raw: list[str], i: int, done: Stretch, last: bool) -> int:
         """Account for the odd line `i`; returns how many lines its record has, 0 if it goes on in the next block."""
         line, width = lines[i], self._width
-        if not line and width != 1:
+        if (not line or line == self._blank) and width != 1:
             done.blanks += 1
             done.breaks.append((done.count, i + 1, done.count + done.blanks))
             return 1
         row = self.record(line)
         if type(row) is not _Open:
-            self._add(line, row, done)
+            self._add(line, self._mended(line, row), done)
             return 1
         taken, row = self._join(lines, raw, i, row, last)
         if taken == 0:
             return 0
         if taken < 0 or (width is not None and len(row) != width and self._swallowed(lines, i, taken)):
-            self._fault(done, "RD03", "a quoted value is not closed", self._plain(line))
+            if mended := self._mended(line, _GARBAGE):
+                self._add(line, mended, done)
+            else:
+                self._fault(done, "RD03", "a quoted value is not closed", self._plain(line))
             return 1
-        self._add(self._newline.join(raw[i : i + taken]), row, done)
+        self._add(self._newline.join(raw[i : i + taken]), self._filled(row), done)
         done.breaks.append((done.count, i + taken, done.count + done.blanks))
         return taken
+
+    def _mended(self, line: str, row: Sequence[Cell]) -> Sequence[Cell]:
+        """The values of a line that is a record as far as the options say that it shall be one."""
+        if self._keep and self._width is not None and not row:
+            row = self.kept(line, self._width)
+        return self._filled(row)
+
+    def kept(self, line: str, width: int) -> Sequence[Cell]:
+        """The values of a line whose quotes cannot all be meant, `width` of them; none where there is no or no one way."""
+        nulls, unescape = self._nulls, self._unescape
+        return [
+            unescape.sub(r"\1", text) if quoted else None if text in nulls else text
+            for text, quoted in stray.split(line, self._dialect, width)
+        ]
+
+    def _filled(self, row: Sequence[Cell]) -> Sequence[Cell]:
+        width = self._width
+        if not self._fill or width is None or not row or len(row) == width:
+            return row
+        if len(row) < width:
+            return [*row, *[None] * (width - len(row))]
+        return row if any(row[width:]) else row[:width]
 
     def _join(self, lines: list[str], raw: list[str], i: int, row: _Open, last: bool) -> tuple[int, Sequence[Cell]]:
         """Look for the end of a record that is open at the end of line `i`: how many lines it has and its values;

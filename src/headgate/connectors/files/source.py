@@ -126,7 +126,7 @@ class FileSource:
                 self._fetched = remote.fetch(self._place, paths, self._temporary())
             return [(name, path) for path, name in self._fetched.items()]
         if paths not in ("-", ["-"]):
-            return inputs.find(paths or [], self._base)
+            return inputs.find(paths, self._base)
         if self._spooled is None:
             # Standard input can be read once; planning, running and retrying read it several times.
             spooled = self._temporary() / "stdin"
