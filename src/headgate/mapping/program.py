@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -187,32 +187,33 @@ class Program:
 
     def _problems(self, records: pa.RecordBatch) -> list[tuple[Problem, ...]]:
         """What is wrong with each of these records, all of them bad."""
-        rows = self._run(self._queries.why, records).to_pylist()
+        why = self._run(self._queries.why, records)
         texts = self._texts(records)
-        raw = {
-            d.index: texts.column(d.column.name).to_pylist() for d in self._shape.definitions if d.column is not None
-        }
-        return [self._problems_of(row, {i: column[n] for i, column in raw.items()}) for n, row in enumerate(rows)]
-
-    def _problems_of(self, row: Mapping[str, Any], raw: Mapping[int, str | None]) -> tuple[Problem, ...]:
-        for word in ("filter", "delete_when"):
-            if row.get(f"g_{word}"):
-                return (Problem("EX01", f"{word} has no answer for this record"),)
-        found = []
+        found: list[list[Problem]] = [[] for _ in range(records.num_rows)]
         for d in self._shape.definitions:
-            code = row[f"code{d.index}"]
-            if code is not None and (d.key or not row.get(DELETE)):
-                column = d.column.name if d.column is not None else ""
-                found.append(
-                    Problem(
-                        code,
-                        reason(code, d, row[f"shown{d.index}"], row.get(f"why{d.index}")),
-                        d.name,
-                        column,
-                        raw.get(d.index),
-                    )
-                )
-        return tuple(found)
+            for place, problem in self._problems_of(d, why, texts):
+                found[place].append(problem)
+        for word in ("delete_when", "filter"):
+            if f"g_{word}" in why.column_names:
+                for place in pc.indices_nonzero(why.column(f"g_{word}")).to_pylist():
+                    found[place] = [Problem("EX01", f"{word} has no answer for this record")]
+        return [tuple(problems) for problems in found]
+
+    def _problems_of(self, d: FieldDef, why: pa.Table, texts: pa.RecordBatch) -> Iterator[tuple[int, Problem]]:
+        """The records a field is to blame for, by their places, and what is wrong with it there."""
+        blamed = pc.is_valid(why.column(f"code{d.index}"))
+        if not d.key and DELETE in why.column_names:
+            blamed = pc.and_(blamed, pc.invert(why.column(DELETE)))
+        places = pc.indices_nonzero(blamed)
+        if not len(places):
+            return
+        names = [f"{part}{d.index}" for part in ("code", "shown", "why")]
+        rows = why.select([n for n in names if n in why.column_names]).take(places).to_pylist()
+        column = d.column.name if d.column is not None else ""
+        raw = texts.column(column).take(places).to_pylist() if d.column is not None else [None] * len(rows)
+        for place, row, value in zip(places.to_pylist(), rows, raw, strict=True):
+            told = reason(row[names[0]], d, row[names[1]], row.get(names[2]))
+            yield place, Problem(row[names[0]], told, d.name, column, value)
 
     def _unique(
         self, accepted: pa.RecordBatch, records: pa.RecordBatch, partition: int, ordinals: Sequence[int]

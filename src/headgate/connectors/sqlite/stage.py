@@ -25,6 +25,8 @@ from headgate.sql import STAGE
 
 FEW: Final = 20_000
 """Records up to which importing and opening the other driver takes longer than doing without it."""
+_FEW_BYTES: Final = 32 << 20
+"""What they may have in them: they wait in memory."""
 
 WORK: Final = "_hg"
 """Schema name of the working database on each writer's connection, where everything temporary lives."""
@@ -59,6 +61,7 @@ class Stage:
 
     def __init__(self, create: str, likeness: Likeness | None = None) -> None:
         self.rows = 0
+        self._bytes = 0
         self._create = create
         self._likeness = likeness
         self._few: list[pa.RecordBatch] = []
@@ -77,12 +80,13 @@ class Stage:
             rising: whether all keys so far, these records' included, have only risen.
         """
         self.rows += batch.num_rows
+        self._bytes += batch.nbytes
         if self._likeness and not rising:
             statements = self.resettle()
             if self._many is not None:
                 self._many.execute(*statements)
         self._few.append(batch)
-        if self._many is None and self.rows > FEW:
+        if self._many is None and (self.rows > FEW or self._bytes > _FEW_BYTES):
             self._many = _Loader()
             self._many.execute(*self._creations(), "begin")
         if self._many is not None:
