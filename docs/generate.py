@@ -25,6 +25,7 @@ from headgate.model.outcome import REJECTS, Account, Outcome
 from headgate.model.spec import ConnectionSpec, ImportSpec, ProjectSpec
 from headgate.model.types import KINDS
 from headgate.model.write import Operation
+from headgate.spi.destination import Capabilities
 
 HERE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code: change it there. -->\n\n"
@@ -374,8 +375,21 @@ EXAMPLE_URLS = {
     "sqlite": "sqlite:///shop.db",
     "duckdb": "duckdb:///shop.duckdb",
     "postgres": "postgresql://user@localhost/shop",
+    "mariadb": "mariadb://user@localhost/shop",
     "mysql": "mysql://user@localhost/shop",
 }
+
+
+def capabilities(name: str) -> Capabilities:
+    """What a destination can do; of one that serves several kinds of servers, with the server of that name."""
+    from headgate.spi import registry
+
+    factory = registry.load(registry.DESTINATIONS, name)
+    by_server = getattr(factory, "by_server", {})
+    found: Capabilities = (
+        by_server[name] if name in by_server else factory({"url": EXAMPLE_URLS[name]}, Path()).capabilities
+    )
+    return found
 
 
 def connectors() -> str:
@@ -388,7 +402,7 @@ def connectors() -> str:
     ]
     for name, url in EXAMPLE_URLS.items():
         factory = registry.load(registry.DESTINATIONS, name)
-        c = factory({"url": url}, Path()).capabilities
+        c = capabilities(name)
         rows = [
             ["URL", code(url)],
             ["operations", ", ".join(code(o.value) for o in Operation if o in c.operations)],
@@ -419,13 +433,7 @@ def promised() -> str:
     sys.path.insert(0, str(Path(__file__).parent))
     from guarantees import guarantees
 
-    from headgate.spi import registry
-
-    found = {
-        name: registry.load(registry.DESTINATIONS, name)({"url": url}, Path()).capabilities
-        for name, url in EXAMPLE_URLS.items()
-    }
-    return guarantees(found, table)
+    return guarantees({name: capabilities(name) for name in EXAMPLE_URLS}, table)
 
 
 def yes(value: bool) -> str:

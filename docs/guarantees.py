@@ -68,8 +68,8 @@ What Headgate promises, whatever happens in between:
   that commit batch by batch and would add records twice (append, insert) are refused.
 - **Entries made by lookups** (`missing: create`) are part of the run's transaction, and stay when the run is undone.
 - **Types that a run has widened** (`schema.types: widen`) stay as they are when it is undone.
-- **Records appended without a key** are found again by all of their values: of several equal ones, any. MariaDB cannot do that in a table without
-  a primary key.
+- **Records appended without a key** are found again by all of their values: of several equal ones, any. MariaDB and MySQL cannot do that in a table
+  without a primary key.
 - **Of a table that other programs write to**, undo compares what the run wrote. A trigger that writes something else into the same columns
   makes a record look edited: it is left, and `--force` takes it back.
 - **Two ledgers** know nothing of each other: two people who import into one table from ledgers of their own are two programs at one

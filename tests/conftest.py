@@ -1,14 +1,16 @@
 """Fixtures everybody uses.
 
 ``pg_url``: a running PostgreSQL (one a session and worker). ``pg_db``: an empty database of it for one test.
-``maria``: a running MariaDB, likewise. ``maria_db``: URL of an empty database of it for one test.
+``maria`` and ``mysql``: a running MariaDB and a running MySQL, likewise; ``either``: one after the other. ``maria_db``, ``mysql_db`` and
+``either_db``: URL of an empty database of it for one test.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +20,8 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.mariadb import MariaServer
+from support.mysql import MysqlServer
+from support.mysqld import Mysqld
 from support.optional import fail_if_required
 from support.postgres import Server
 
@@ -100,26 +104,63 @@ def pg_db(pg_database: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def maria() -> Iterator[MariaServer]:
+def maria() -> Iterator[Mysqld]:
     """A server of the session's own."""
+    yield from _running("MariaDB", MariaServer)
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[Mysqld]:
+    """A server of the session's own."""
+    yield from _running("MySQL", MysqlServer)
+
+
+def _running(name: str, make: Callable[[], Mysqld]) -> Iterator[Mysqld]:
     try:
-        server = MariaServer()
+        server = make()
     except (OSError, RuntimeError) as e:
-        pytest.skip(f"no MariaDB: {e}")
+        pytest.skip(f"no {name}: {e}")
     try:
         yield server
     finally:
         server.stop()
 
 
+@pytest.fixture(params=["maria", "mysql"])
+def either(request: pytest.FixtureRequest) -> Mysqld:
+    """Each of the two servers in turn."""
+    server: Mysqld = request.getfixturevalue(request.param)
+    return server
+
+
 @pytest.fixture
-def maria_db(maria: MariaServer) -> Iterator[str]:
-    """URL of an empty database."""
+def maria_db(maria: Mysqld) -> Iterator[str]:
+    """URL of an empty database of MariaDB."""
+    with _empty(maria) as url:
+        yield url
+
+
+@pytest.fixture
+def mysql_db(mysql: Mysqld) -> Iterator[str]:
+    """URL of an empty database of MySQL."""
+    with _empty(mysql) as url:
+        yield url
+
+
+@pytest.fixture
+def either_db(either: Mysqld) -> Iterator[str]:
+    """URL of an empty database of each in turn."""
+    with _empty(either) as url:
+        yield url
+
+
+@contextmanager
+def _empty(server: Mysqld) -> Iterator[str]:
     from headgate.connectors.mysql.connection import Access
 
-    connection = Access.read({"url": maria.url}).connect()
+    connection = Access.read({"url": server.url}).connect()
     with connection.cursor() as cursor:
         cursor.execute("create database headgate_test character set utf8mb4")
-        yield maria.url_of("headgate_test")
+        yield server.url_of("headgate_test")
         cursor.execute("drop database headgate_test")
     connection.close()

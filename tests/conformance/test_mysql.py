@@ -20,10 +20,10 @@ from headgate.testing.runs import Row
 
 class TestMysql(DestinationConformance):
     @pytest.fixture
-    def connect(self, maria_db: str) -> Iterator[Connect]:
-        self.params = Access.read({"url": maria_db}).params
+    def connect(self, either_db: str) -> Iterator[Connect]:
+        self.params = Access.read({"url": either_db}).params
         self._set_zone("-05:30")
-        yield lambda: MysqlDestination({"url": maria_db}, Path())
+        yield lambda: MysqlDestination({"url": either_db}, Path())
         self._set_zone("SYSTEM")
 
     def _set_zone(self, zone: str) -> None:

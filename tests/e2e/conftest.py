@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +114,23 @@ def postgres_shop(folder: Path, pg_db: str) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def mysql_shop(folder: Path, maria_db: str) -> Iterator[Shop]:
+def maria_shop(folder: Path, maria_db: str) -> Iterator[Shop]:
     """An empty MariaDB database."""
-    with pymysql.connect(**Access.read({"url": maria_db}).params, charset="utf8mb4", autocommit=True) as connection:
-        yield Shop("mysql", maria_db, connection)
+    with _mysql_shop(maria_db) as made:
+        yield made
+
+
+@pytest.fixture
+def mysql_shop(folder: Path, mysql_db: str) -> Iterator[Shop]:
+    """An empty MySQL database."""
+    with _mysql_shop(mysql_db) as made:
+        yield made
+
+
+@contextmanager
+def _mysql_shop(url: str) -> Iterator[Shop]:
+    with pymysql.connect(**Access.read({"url": url}).params, charset="utf8mb4", autocommit=True) as connection:
+        yield Shop("mysql", url, connection)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])

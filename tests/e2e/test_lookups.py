@@ -18,7 +18,9 @@ SERIAL = {
 NAME = {"mysql": "varchar(40)"}
 
 
-@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.needs_postgres), "mysql"])
+@pytest.fixture(
+    params=["sqlite", "duckdb", pytest.param("postgres", marks=pytest.mark.needs_postgres), "maria", "mysql"]
+)
 def shop(request: pytest.FixtureRequest) -> Shop:
     """Each destination that can be looked up in."""
     found: Shop = request.getfixturevalue(f"{request.param}_shop")
@@ -239,10 +241,10 @@ def test_the_lookup_may_be_the_table_itself(shop: Shop, define: Define, headgate
     assert found["c"][1] == found["z"][0]
 
 
+@pytest.mark.parametrize("shop", ["maria", "mysql"], indirect=True)
 def test_values_the_database_thinks_equal_are_refused_one_by_one(
-    mysql_shop: Shop, define: Define, headgate: Headgate
+    shop: Shop, define: Define, headgate: Headgate
 ) -> None:
-    shop = mysql_shop
     categories(shop)
     shop.sql("alter table category modify name varchar(40) collate utf8mb4_general_ci not null")
     texts = ["Tents", "tents", "Tents ", "Ténts", "Ropes", "bikes", "BIKES  ", "Lamps"]

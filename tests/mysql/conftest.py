@@ -26,6 +26,10 @@ class Database:
     connection: pymysql.Connection[Any]
     opened: list[MysqlDestination] = field(default_factory=list)
 
+    @property
+    def mariadb(self) -> bool:
+        return "MariaDB" in str(self.sql("select version()"))
+
     def sql(self, text: str) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(text)
@@ -73,9 +77,9 @@ def _type(text: str) -> FieldType:
 
 
 @pytest.fixture
-def db(maria_db: str) -> Iterator[Database]:
-    connection = pymysql.connect(**Access.read({"url": maria_db}).params, charset="utf8mb4", autocommit=True)
-    made = Database(maria_db, connection)
+def db(either_db: str) -> Iterator[Database]:
+    connection = pymysql.connect(**Access.read({"url": either_db}).params, charset="utf8mb4", autocommit=True)
+    made = Database(either_db, connection)
     yield made
     for destination in made.opened:
         destination.close()

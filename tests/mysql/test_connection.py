@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headgate.connectors.mysql import MysqlDestination
+from headgate.connectors.mysql.connection import Access
 from headgate.model.errors import Cancelled, ConnectionFailed, DestinationError, UsageError
-from support.mariadb import MariaServer
+from support.mysqld import Mysqld
 
 from .conftest import Database, batch, spec
 
@@ -23,19 +26,52 @@ GIVEN = spec("t", "upsert", "id", id="integer", v="text")
         (("root@", "nobody:sesame@"), "wrong password or user"),
     ],
 )
-def test_a_server_that_does_not_let_in_is_told(maria_db: str, change: tuple[str, str], said: str) -> None:
+def test_a_server_that_does_not_let_in_is_told(either_db: str, change: tuple[str, str], said: str) -> None:
     with pytest.raises(ConnectionFailed, match=said) as raised:
-        MysqlDestination({"url": maria_db.replace(*change)}, Path()).tables()
+        MysqlDestination({"url": either_db.replace(*change)}, Path()).tables()
     assert raised.value.hint
     assert "sesame" not in str(raised.value)
 
 
-def test_a_socket_is_reached(maria: MariaServer, db: Database) -> None:
+def test_a_socket_is_reached(either: Mysqld, db: Database) -> None:
     db.sql("create table t (id int)")
-    url = f"mysql://root@localhost/headgate_test?unix_socket={maria.socket}"
+    url = f"mysql://root@localhost/headgate_test?unix_socket={either.socket}"
     destination = MysqlDestination({"url": url}, Path())
     assert destination.tables() == ["t"]
     destination.close()
+
+
+@pytest.fixture
+def without_tls(mysql: Mysqld) -> Iterator[str]:
+    """URL of a database of a MySQL that offers no TLS, with a login that has a password."""
+    with Access.read({"url": mysql.url}).connect() as connection, connection.cursor() as cursor:
+        cursor.execute("select @@tls_version")
+        offered = cursor.fetchall()[0][0]
+        cursor.execute("create user locked identified by 'sesame'")
+        cursor.execute("grant all on *.* to locked")
+        _set_tls(cursor, "")
+        yield mysql.url_of("information_schema", "locked:sesame")
+        _set_tls(cursor, offered)
+        cursor.execute("drop user locked")
+
+
+def _set_tls(cursor: Any, versions: str) -> None:
+    cursor.execute(f"set global tls_version = '{versions}'")
+    cursor.execute("alter instance reload tls no rollback on error")
+
+
+def test_a_password_is_taken_without_tls(without_tls: str) -> None:
+    destination = MysqlDestination({"url": without_tls}, Path())
+    assert destination.tables()
+    destination.close()
+
+
+def test_a_driver_that_cannot_encipher_the_password_is_told(without_tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pymysql._auth._have_cryptography", False)
+    with pytest.raises(ConnectionFailed, match="cryptography") as raised:
+        MysqlDestination({"url": without_tls}, Path()).tables()
+    assert "headgate[mysql]" in raised.value.hint
+    assert "sesame" not in str(raised.value)
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from headgate.connectors.duckdb import DuckdbDestination
@@ -96,7 +96,7 @@ def records(draw: st.DrawFn) -> Records:
     return Records(tuple(made), *lists)
 
 
-@pytest.fixture(scope="module", params=("memory", "sqlite", "duckdb", "postgres", "mariadb"))
+@pytest.fixture(scope="module", params=("memory", "sqlite", "duckdb", "postgres", "maria", "mysql"))
 def destination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Destination]:
     made: Any
     if request.param == "memory":
@@ -108,8 +108,9 @@ def destination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     elif request.param == "postgres":
         made = PostgresDestination({"url": request.getfixturevalue("pg_database")}, Path())
     else:
-        made = MysqlDestination({"url": request.getfixturevalue("maria").url_of("test_values")}, Path())
-        _make_database(request.getfixturevalue("maria").url)
+        server = request.getfixturevalue(request.param)
+        made = MysqlDestination({"url": server.url_of("test_values")}, Path())
+        _make_database(server.url)
     yield made
     made.close()
 
@@ -167,6 +168,8 @@ def _run(destination: Destination, spec: WriteSpec, given_: list[pa.RecordBatch]
 @given(given_=records())
 def test_any_records_come_back_stay_and_are_taken_back(destination: Destination, given_: Records) -> None:
     can, fields = destination.capabilities, given_.fields
+    most = 30 if "test_decimals_of_every_scale_come_back_as_written" in can.gaps else 38
+    assume(all((f.type.scale or 0) <= most for f in fields))
     upsert = WriteSpec(f"values_{next(numbers)}", fields, ("id",), Operation.UPSERT)
 
     def held(rows: list[Row]) -> list[Row]:

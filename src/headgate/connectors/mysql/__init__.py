@@ -1,4 +1,4 @@
-"""MariaDB, 10.11 and later, and MySQL 8 as a destination."""
+"""MariaDB, 10.11 and later, and MySQL, 8.0.17 and later, as a destination."""
 
 from __future__ import annotations
 

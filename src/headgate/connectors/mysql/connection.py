@@ -94,6 +94,10 @@ class Access:
             )
         except (pymysql.Error, OSError) as e:
             raise self._failed(e) from None
+        except RuntimeError as e:  # MySQL wants the password enciphered, and the driver lacks what it takes
+            raise ConnectionFailed(
+                f"{self.name}: {e}", hint="pip install 'headgate[mysql]', or let the server offer TLS."
+            ) from None
 
     def _failed(self, e: Exception) -> HeadgateError:
         if isinstance(e, pymysql.Error) and is_login(e):

@@ -34,7 +34,7 @@ def create_table(wanted: TableSchema, *, mariadb: bool, temporary: bool = False)
     for name in (schema or "", table, *(c.name for c in wanted.columns)):
         _check(name)
     room = _room(wanted)
-    items = [_column(c, room if c.name in wanted.key else None) for c in wanted.columns]
+    items = [_column(c, room if c.name in wanted.key else None, mariadb=mariadb) for c in wanted.columns]
     if wanted.key:
         items.append(f"primary key ({', '.join(identifier(k) for k in wanted.key)})")
     name = ".".join(identifier(p) for p in (schema, table) if p is not None)
@@ -45,14 +45,16 @@ def create_table(wanted: TableSchema, *, mariadb: bool, temporary: bool = False)
     )
 
 
-def _column(column: Column, room: int | None) -> str:
-    of, said = native(column.type), mark(column.type)
+def _column(column: Column, room: int | None, *, mariadb: bool) -> str:
+    of, said, check = native(column.type), mark(column.type), ""
+    if of == "json" and not mariadb:  # MySQL's own would keep numbers as doubles
+        of, said, check = "longtext", f"{MARK}json", f" check (json_valid({identifier(column.name)}))"
     if room is not None and of == "longtext":
         of, said = f"varchar({room})", f"{MARK}text"
     elif room is not None and of == "longblob":
         of, said = f"varbinary({room * 4})", ""
     comment = f" comment {literal(said)}" if said else ""
-    return f"{identifier(column.name)} {of}{' null' if column.nullable else ' not null'}{comment}"
+    return f"{identifier(column.name)} {of}{' null' if column.nullable else ' not null'}{comment}{check}"
 
 
 def _room(wanted: TableSchema) -> int:

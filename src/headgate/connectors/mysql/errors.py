@@ -26,6 +26,7 @@ _HINTS: Final = {
     1021: "Free space on the server, then run again; nothing uncommitted was kept.",
     1153: "Raise the server's max_allowed_packet, or set local_infile on at the server.",
     1290: "The server is read only, or forbids the statement by an option.",
+    1425: "Give the field a type with fewer digits after the point.",
     1118: "A table of InnoDB holds fewer columns of such types: give texts a length, or map fewer fields.",
 }
 _LOGIN: Final = {

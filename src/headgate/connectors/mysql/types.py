@@ -1,8 +1,8 @@
 """Field types and MariaDB's and MySQL's.
 
 A column's comment says what its type alone does not, in tables that Headgate makes: `headgate: text` of a text that is
-part of a key and therefore has a length, `headgate: timestamptz` of a `datetime(6)` in UTC (a `timestamp` ends in 2038) and
-`headgate: uuid` of a `char(36)`.
+part of a key and therefore has a length, `headgate: timestamptz` of a `datetime(6)` in UTC (a `timestamp` ends in 2038),
+`headgate: uuid` of a `char(36)`, and in MySQL `headgate: json` of a text that is JSON.
 """
 
 from __future__ import annotations
