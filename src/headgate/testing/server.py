@@ -117,6 +117,7 @@ class ApiServer:
         self.asked: list[Asked] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self._came = threading.Condition()
         self._closing = threading.Event()
         self._tokens: dict[str, int] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -132,6 +133,17 @@ class ApiServer:
     def fault(self, kind: FaultKind, page: int = 0, times: int = 1, *, to: str = "", **headers: str) -> None:
         """Have something go wrong; underscores in names of headers are hyphens."""
         self._faults.append(Fault(kind, page, times, {k.replace("_", "-"): v for k, v in headers.items()}, to))
+
+    def wait_for(self, requests: int, seconds: float = 60) -> bool:
+        """Wait until so many requests have come; False if they did not."""
+        with self._came:
+            return self._came.wait_for(lambda: len(self.asked) >= requests, seconds)
+
+    def note(self, asked: Asked) -> None:
+        """A request has come."""
+        with self._came:
+            self.asked.append(asked)
+            self._came.notify_all()
 
     def close(self) -> None:
         """Stop. May be called twice."""
@@ -233,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._query = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {k.lower(): v for k, v in self.headers.items()}
         self._body = body
-        api.asked.append(Asked(self.command, parts.path, self._query, headers, body))
+        api.note(Asked(self.command, parts.path, self._query, headers, body))
         if parts.path == "/token":
             given = api.token({k: v[-1] for k, v in parse_qs(body).items()}, headers)
             self._json(json.dumps(given or {"error": "invalid_client"}), 200 if given else 401)
