@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 import types
 import typing
@@ -93,7 +94,7 @@ WORDS = {str: "text", int: "number", bool: "true, false", float: "number", type(
 
 def title(model: type[BaseModel]) -> str:
     """What a model is called in a definition."""
-    name = model.__name__.removesuffix("Spec").lower()
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__.removesuffix("Spec")).lower()
     return TITLES.get(model) or PLURALS.get(name, name)
 
 
@@ -425,6 +426,23 @@ def connectors() -> str:
             f"\n## {name}\n\n{(inspect.getdoc(factory) or '').split(chr(10) * 2)[0]}\n\n" + table(["", ""], rows)
         )
         out.extend(f"- cannot: {gap}\n" for gap in c.gaps.values())
+    return "".join(out) + apis()
+
+
+def apis() -> str:
+    """What a connection to an API can say."""
+    from headgate.connectors.http.options import ApiOptions
+
+    out = [
+        "\n# Sources\n\nFiles need no connection; what can be said of them is in [Definitions](definition.md#source)."
+    ]
+    out.append(" A connection whose URL is `https://HOST/PATH` is an API, and has the keys of the first table.\n")
+    for model in (ApiOptions, *nested(ApiOptions)):
+        out.append(f"\n## {title(model)}\n\n{inspect.getdoc(model)}\n\n")
+        rows = (
+            [code(name), kind(f.annotation), default(f), f.description or ""] for name, f in model.model_fields.items()
+        )
+        out.append(table(["key", "value", "default", "meaning"], rows))
     return "".join(out)
 
 

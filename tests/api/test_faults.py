@@ -174,6 +174,16 @@ class TestNotWhatItShouldBe:
         faults = [f for b in source.open(partition).batches() for f in b.faults]
         assert [(f.ordinal, f.problem.code) for f in faults] == [(1, "RD05"), (2, "RD05"), (3, "RD05")]
 
+    def test_half_a_character_spoils_its_own_record_only(self, serve: Serve, ask: Ask) -> None:
+        texts = [r"\ud83d\ude00", r"cut \ud83d", r"\\ud83d", r"\ude00 cut", r"\ue000", r"\uD83D\ud83d\ude00"]
+        source = ask(serve([f'{{"text": "{t}"}}' for t in texts]), "/all")
+        (partition,) = source.partitions()
+        batches = list(source.open(partition).batches())
+        assert [r["text"] for b in batches for r in b.records.to_pylist()] == ["😀", r"\ud83d", "\ue000"]
+        faults = [f for b in batches for f in b.faults]
+        assert [(f.ordinal, f.problem.code) for f in faults] == [(1, "RD04"), (3, "RD04"), (5, "RD04")]
+        assert faults[0].problem.value == r'{"text": "cut \ud83d"}'
+
 
 class TestElsewhere:
     def test_a_redirect_at_the_same_place_is_followed(self, serve: Serve, ask: Ask) -> None:

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from unittest import mock
@@ -18,7 +19,9 @@ import pytest
 
 from headgate.app.yaml_file import read_text
 from headgate.cli.main import run
+from headgate.connectors.http.options import read as options_of_api
 from headgate.model.spec import ImportSpec, ProjectSpec
+from headgate.testing.server import ApiServer
 from support.markdown import Block, Command, blocks, directives, matches, name, pages, session
 
 PAGES = {name(p): p for p in pages()}
@@ -40,12 +43,27 @@ FRAGMENT = {
 def test_definition_is_valid(where: str) -> None:
     data = read_text(DEFINITIONS[where].text, where)
     if data.keys() <= ProjectSpec.model_fields.keys():
-        ProjectSpec.model_validate(data)
+        for connection in ProjectSpec.model_validate(data).connections.values():
+            if "auth" in (options := connection.model_dump()):
+                options_of_api(options | {"url": "https://api.example.com"})
     elif {"source", "destination"} <= data.keys():
         ImportSpec.model_validate(data)
     else:  # a part of one
         operation = {"operation": "upsert"} if "key" in data else {}
         ImportSpec.model_validate(FRAGMENT | operation | data)
+
+
+@pytest.fixture
+def crm() -> Iterator[str]:
+    """URL of an API with four customers, two a page."""
+    customers = [
+        '{"id": 1, "name": "Ann", "country": "FR", "credit": 1204.50, "address": {"city": "Lyon"}}',
+        '{"id": 2, "name": "Bob", "country": "CH", "credit": 19.90, "address": {"city": "Bern"}}',
+        '{"id": 3, "name": "Cy", "country": "NA", "credit": "plenty", "address": null}',
+        '{"id": 4, "name": "Dee", "country": "FR", "credit": 0.10, "address": {"city": "Nice"}}',
+    ]
+    with ApiServer(customers, size=2, login="bearer", paths={"/customers": "/cursor"}) as api:
+        yield api.url
 
 
 @pytest.mark.parametrize("page", SESSIONS)
@@ -70,6 +88,8 @@ def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.F
         environment["DATABASE_URL"] = request.getfixturevalue("pg_db")
     if needs.get("needs") == "mysql":
         environment["DATABASE_URL"] = request.getfixturevalue("maria_db")
+    if needs.get("needs") == "api":
+        environment["CRM_URL"], environment["CRM_TOKEN"] = request.getfixturevalue("crm"), ApiServer.TOKEN
     folder = shop
     for block in blocks(PAGES[page]):
         if block.title:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import yaml
 
 from headgate.testing.server import ApiServer
-from support.shop import Ask, Headgate
+from support.shop import Ask, Headgate, Start, finish
+from support.trouble import begun
 
 RECORDS = [
     f'{{"id": {i}, "name": "customer {i}", "owed": {i}.10, "since": "2024-01-{i % 28 + 1:02}"}}' for i in range(35)
@@ -85,6 +87,39 @@ def test_a_run_that_breaks_off_keeps_nothing(api: ApiServer, headgate: Headgate,
     assert "cursor?cursor=c20 (page 3): 404 Not Found" in said.err
     assert headgate("show", "1", "--json").json["status"] == "failed"
     assert "35 read = 35 created" in headgate("run", "customers").out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_api_is_waited_for_stops_the_run(
+    number: signal.Signals, api: ApiServer, headgate: Headgate, start: Start
+) -> None:
+    api.fault("429", page=3, Retry_After="300")
+    process = start("run", "customers")
+    assert api.wait_for(3)
+    process.send_signal(number)
+    said = finish(process)
+    assert said.code == 130
+    assert "run 1 was cancelled; nothing was kept" in said.err
+    assert "35 read = 35 created" in headgate("run", "customers").out
+
+
+def test_a_run_that_was_left_goes_on_if_the_answers_are_the_same(
+    api: ApiServer, headgate: Headgate, start: Start, folder: Path, rows: Ask
+) -> None:
+    api.records = [f'{{"id": {n}, "name": "n", "owed": 1, "since": null}}' for n in range(140_000)]
+    api.size = 70_000
+    define(folder, operation="append", key=None, commit="batch")
+    process = begun(start, "checkpoint.after", "run", "customers")
+    process.kill()
+    process.communicate()
+    ((committed,),) = rows("select count(*) from customer")
+    assert 0 < committed < 140_000
+    api.records[0] = api.records[0].replace('"n"', '"m"')
+    said = headgate("run", "customers")
+    assert (said.code, "the source has changed since" in said.err) == (1, True)
+    api.records[0] = api.records[0].replace('"m"', '"n"')
+    assert headgate("run", "customers").code == 0
+    assert rows("select count(*), count(distinct id) from customer") == [(140_000, 140_000)]
 
 
 def test_a_missing_connection_is_told_with_its_place(api: ApiServer, headgate: Headgate, folder: Path) -> None:

@@ -41,7 +41,7 @@ class Progress:
     """How far an execution has come, after every batch and at every change of phase.
 
     Attributes:
-        phase: ``looking up`` (which entries lookups lack), ``reading``, ``matching``, ``writing``, ``committing``.
+        phase: ``fetching`` (a slow source's records, before anything is done with them), ``looking up`` (which entries lookups lack), ``reading``, ``matching``, ``writing``, ``committing``.
         fraction: share of the source read, 0 to 1; None when not known.
     """
 
@@ -115,7 +115,9 @@ class Runner:
     def _fetch(self) -> None:
         """Have a slow source's records here before the destination is kept waiting for them."""
         if isinstance(self._prepared.first, Fetches):
-            self._prepared.first.fetch()
+            name = self._prepared.partitions[0].name
+            for here in self._prepared.first.fetch():
+                self._observe(Progress("fetching", here, partition=name))
 
     def _check_unsettled(self, earlier: Run | None) -> None:
         """What a retry carries was chosen before it was known that an earlier run had been done after all."""

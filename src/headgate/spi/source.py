@@ -104,8 +104,9 @@ class Rereads(Protocol):
 class Fetches(Protocol):
     """What a scan may offer beside: bringing all of a slow input here before anything waits for its records."""
 
-    def fetch(self) -> None:
-        """Get what is not here yet; called before a destination's transaction is begun. May be called again.
+    def fetch(self) -> Iterator[int]:
+        """Get what is not here yet, giving how many records are here every now and then; run through before a
+        destination's transaction is begun. May be called again.
 
         Raises:
             SourceError: it cannot be had.

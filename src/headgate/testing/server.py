@@ -29,7 +29,7 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -85,6 +85,7 @@ class ApiServer:
         login: what every request but that for a token must have.
         parts: by the id of a record, what `/records/ID/parts` gives.
         lives: how many requests an OAuth 2 token is good for.
+        paths: other names of the paths above (`{"/customers": "/cursor"}`).
         port: 0 for a free one.
 
     Attributes:
@@ -107,13 +108,16 @@ class ApiServer:
         login: LoginKind = "",
         parts: dict[str, list[dict[str, Any]]] | None = None,
         lives: int = 1_000_000,
+        paths: dict[str, str] | None = None,
         port: int = 0,
     ) -> None:
         self.records = [r if isinstance(r, str) else json.dumps(r, ensure_ascii=False) for r in records]
         self.size, self.login, self.parts, self.lives = size, login, parts or {}, lives
+        self.paths = paths or {}
         self.asked: list[Asked] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self._came = threading.Condition()
         self._closing = threading.Event()
         self._tokens: dict[str, int] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -129,6 +133,17 @@ class ApiServer:
     def fault(self, kind: FaultKind, page: int = 0, times: int = 1, *, to: str = "", **headers: str) -> None:
         """Have something go wrong; underscores in names of headers are hyphens."""
         self._faults.append(Fault(kind, page, times, {k.replace("_", "-"): v for k, v in headers.items()}, to))
+
+    def wait_for(self, requests: int, seconds: float = 60) -> bool:
+        """Wait until so many requests have come; False if they did not."""
+        with self._came:
+            return self._came.wait_for(lambda: len(self.asked) >= requests, seconds)
+
+    def note(self, asked: Asked) -> None:
+        """A request has come."""
+        with self._came:
+            self.asked.append(asked)
+            self._came.notify_all()
 
     def close(self) -> None:
         """Stop. May be called twice."""
@@ -230,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._query = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {k.lower(): v for k, v in self.headers.items()}
         self._body = body
-        api.asked.append(Asked(self.command, parts.path, self._query, headers, body))
+        api.note(Asked(self.command, parts.path, self._query, headers, body))
         if parts.path == "/token":
             given = api.token({k: v[-1] for k, v in parse_qs(body).items()}, headers)
             self._json(json.dumps(given or {"error": "invalid_client"}), 200 if given else 401)
@@ -238,11 +253,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not api.allows(headers, self._query):
             self._json('{"error": "not logged in"}', 401)
             return
-        route = getattr(self, f"_{parts.path.strip('/').partition('/')[0]}", None)
-        if route is None or not parts.path.strip("/"):
+        path = api.paths.get(parts.path, parts.path).strip("/")
+        route = self._routes.get(path.partition("/")[0])
+        if route is None:
             self._json('{"error": "no such path"}', 404)
             return
-        route()
+        route(self)
 
     def _page_at(self, start: int, size: int | None = None) -> _Cut:
         api = self.server_of
@@ -393,6 +409,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(half)
         self.close_connection = True
+
+    _routes: ClassVar[dict[str, Callable[[_Handler], None]]] = {
+        "all": _all, "several": _several, "lines": _lines, "page": _page, "offset": _offset, "cursor": _cursor, "after": _after,
+        "link": _link, "next": _next, "search": _search, "graphql": _graphql, "csv": _csv, "records": _records,
+    }  # fmt: skip
 
 
 def _list(items: Sequence[str]) -> str:

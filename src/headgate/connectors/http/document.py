@@ -7,7 +7,7 @@ A key may have dots in it itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -16,6 +16,10 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _NUMBER = re.compile(r"-?\d+")
 _SHOWN = 12
 EVERY = "*"
+# One escape; the group is a half of a surrogate pair without its other half, as is left where a text was cut inside a character.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 
 
 class NoSuchPath(LookupError):
@@ -25,12 +29,16 @@ class NoSuchPath(LookupError):
 class Document:
     """One JSON document.
 
+    Args:
+        halves: what stands in the document for texts that are no characters, which records get back.
+
     Raises:
         ValueError: it is not JSON.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, halves: Mapping[bytes, bytes] | None = None) -> None:
         self._data = data.strip()
+        self._halves = halves or {}
         self._members: dict[str, msgspec.Raw] | None = None
         if self._data[:1] == b"{":
             self._members = _OBJECT.decode(self._data)
@@ -59,6 +67,9 @@ class Document:
         Raises:
             NoSuchPath: there is neither list nor object.
         """
+        return [self._restored(record) for record in self._records(path)]
+
+    def _records(self, path: str) -> list[bytes]:
         if EVERY in path.split("."):
             return list(self._walk(self._data, path, path, many=True))
         found = self.at(path)
@@ -69,6 +80,11 @@ class Document:
         if found == b"null":
             return []
         raise NoSuchPath(f"{path!r} is {what(found)}, not a list of records")
+
+    def _restored(self, record: bytes) -> bytes:
+        for stand_in, half in self._halves.items():
+            record = record.replace(stand_in, half)
+        return record
 
     @property
     def is_list(self) -> bool:
@@ -102,6 +118,34 @@ class Document:
             key = max(fits, key=len)
             data, rest = bytes(members[key]), rest[len(key) + 1 :]
         yield data
+
+
+def parse(data: bytes) -> Document:
+    """A document in which halves of surrogate pairs, that are no characters, spoil their own record and no other.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return Document(data)
+    except ValueError:
+        if b"\\u" not in data:
+            raise
+        lower = data.lower()
+        free = (code for code in map(b"\\u%04x".__mod__, range(0xE000, 0xF8FF)) if code not in lower)
+        stand_ins: dict[bytes, bytes] = {}
+
+        def put(m: re.Match[bytes]) -> bytes:
+            if m[1] is None:
+                return m[0]
+            if m[0] not in stand_ins:
+                stand_ins[m[0]] = next(free)
+            return stand_ins[m[0]]
+
+        whole = _ESCAPE.sub(put, data)
+        if not stand_ins:
+            raise
+        return Document(whole, {stand_in: half for half, stand_in in stand_ins.items()})
 
 
 def elements(data: bytes) -> list[bytes]:

@@ -16,10 +16,10 @@ import msgspec
 from headgate.model.request import AskSpec, OffsetPagination, PagePagination, RequestSpec
 
 from .client import Answer, Call, Client, excerpt, origin, with_query
-from .document import Document, NoSuchPath, is_true, members, text
+from .document import Document, NoSuchPath, is_true, members, parse, text
 from .paging import Page, Turn, pager
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 32 << 20
 """A page is held in memory; longer answers than this are not."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -229,7 +229,7 @@ class Asking:
         try:
             if charset and codecs.lookup(charset).name not in ("utf-8", "ascii"):
                 data = data.decode(charset).encode()
-            return Document(data.removeprefix(codecs.BOM_UTF8))
+            return parse(data.removeprefix(codecs.BOM_UTF8))
         except (ValueError, RecursionError, LookupError) as e:
             why = re.sub(r"^JSON is malformed: ", "", str(e)) if data else "it is empty"
             media = f" but {answer.kind[0]}" if answer.kind[0] and "json" not in answer.kind[0] else ""

@@ -159,9 +159,9 @@ class ApiScan:
         """``format``, ``records`` (the path in the answers), ``pagination``, ``notes``, and what a reader of files found."""
         return self._findings
 
-    def fetch(self) -> None:
+    def fetch(self) -> Iterator[int]:
         """See `headgate.spi.source.Fetches`."""
-        self._spool.advance()
+        yield from self._spool.steps()
 
     def batches(self) -> Iterator[Batch]:
         """See `Scan`."""

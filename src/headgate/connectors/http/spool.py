@@ -47,15 +47,24 @@ class Spool:
         Raises:
             SourceError: a page cannot be had; asked again, the same.
         """
+        for _ in self.steps(size):
+            pass
+
+    def steps(self, size: int | None = None) -> Iterator[int]:
+        """The same page by page, each time giving how many records there are."""
         if self._failed is not None:
             raise self._failed
+        while not self.done and (size is None or self._size < size):
+            self._step()
+            yield self.records
+
+    def _step(self) -> None:
         try:
-            while not self.done and (size is None or self._size < size):
-                page = next(self._pages, None)
-                self.pages = self.asking.pages
-                if page is None:
-                    self.done = True
-                    break
+            page = next(self._pages, None)
+            self.pages = self.asking.pages
+            if page is None:
+                self.done = True
+            else:
                 self._keep(page)
         except SourceError as e:
             self._failed = e
@@ -66,6 +75,10 @@ class Spool:
                 hint="Make room there, or set TMPDIR to another folder.",
             )
             raise self._failed from e
+        except BaseException:
+            # What asks for pages cannot go on, and its end must not be taken for the end of the records.
+            self._failed = SourceError("the API was not read to its end")
+            raise
 
     def digest(self) -> str:
         """SHA-256 of all records."""
