@@ -49,6 +49,12 @@ def zipped(path: Path) -> None:
         archive.writestr("items.csv", CSV)
 
 
+def arrow(path: Path, new: Callable[..., Any]) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    with new(str(path), table.schema) as out:
+        out.write_table(table, max_chunksize=60)
+
+
 def several(path: Path) -> None:
     path.write_text(CSV)
     path.with_name("items-2.csv").write_text(CSV)
@@ -88,6 +94,8 @@ INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = 
         lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=60),
         ROWS,
     ),
+    "arrow-file": ("items.arrow", lambda path: arrow(path, pa.ipc.new_file), ROWS),
+    "arrow-stream": ("items.arrows", lambda path: arrow(path, pa.ipc.new_stream), ROWS),
     "xlsx": ("items.xlsx", workbook, ROWS),
 }
 
@@ -111,6 +119,14 @@ def parquet_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) 
     return SourceSpec(path=path.name)
 
 
+def arrow_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    columns = [pa.array([r[i] for r in rows], pa.string()) for i in range(len(names))]
+    table = pa.Table.from_arrays(columns, names=list(names))
+    with pa.ipc.new_stream(str(path), table.schema) as out:
+        out.write_table(table)
+    return SourceSpec(path=path.name)
+
+
 def xlsx_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()
@@ -130,7 +146,7 @@ def fixed_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return SourceSpec(path=path.name, widths=widths, encoding="utf-8")
 
 
-OF = {"csv": csv_of, "fixed": fixed_of, "jsonl": jsonl_of, "parquet": parquet_of, "xlsx": xlsx_of}
+OF = {"csv": csv_of, "fixed": fixed_of, "jsonl": jsonl_of, "parquet": parquet_of, "arrow": arrow_of, "xlsx": xlsx_of}
 
 
 class TestFiles(SourceConformance):

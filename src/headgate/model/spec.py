@@ -30,7 +30,7 @@ class SourceSpec(Strict):
     path: str | list[str] = Field(
         description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
     )
-    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet", "arrow", "avro"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
