@@ -61,6 +61,8 @@ UNREADABLE: dict[str, Callable[[Path], bytes]] = {
     "text.arrow": lambda f: GOOD.encode(),
     "cut.arrow": lambda f: b"ARROW1\0\0" + b"\xff" * 99,
     "cut.arrows": lambda f: b"\xff\xff\xff\xff\x10\0\0\0" + b"\0" * 99,
+    "text.avro": lambda f: GOOD.encode(),
+    "cut.avro": lambda f: b"Obj\x01" + b"\x04" * 40,
     "plain.csv.gz": lambda f: b"\x1f\x8b" + GOOD.encode(),
     "cut.csv.gz": lambda f: gzip.compress(GOOD.encode() * 999)[:100],
     "cut.csv.bz2": lambda f: bz2.compress(GOOD.encode() * 999)[:100],

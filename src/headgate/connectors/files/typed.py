@@ -81,7 +81,7 @@ def first_line(e: BaseException) -> str:
 
 def as_json(value: object) -> str:
     """A nested value as JSON; exact numbers, dates and bytes in it become texts."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_scalar)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_scalar)
 
 
 def _decoded(array: pa.Array) -> pa.Array:
@@ -131,7 +131,8 @@ def _text(value: object) -> str:
     return as_json(value)
 
 
-def _scalar(value: object) -> object:
+def json_scalar(value: object) -> object:
+    """A value that JSON has no word for as one it has."""
     match value:
         case decimal.Decimal():
             return format(value, "f")
