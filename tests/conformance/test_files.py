@@ -5,11 +5,13 @@ import csv
 import gzip
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -47,6 +49,18 @@ def workbook(path: Path) -> None:
 def zipped(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("items.csv", CSV)
+
+
+def arrow(path: Path, new: Callable[..., Any]) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    with new(str(path), table.schema) as out:
+        out.write_table(table, max_chunksize=60)
+
+
+def avro(path: Path, names: Sequence[str], records: Sequence[dict[str, Any]]) -> None:
+    schema = {"type": "record", "name": "R", "fields": [{"name": n, "type": "string"} for n in names]}
+    with path.open("wb") as file:
+        fastavro.writer(file, schema, records, codec="deflate", sync_interval=1000)
 
 
 def several(path: Path) -> None:
@@ -88,6 +102,9 @@ INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = 
         lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=60),
         ROWS,
     ),
+    "arrow-file": ("items.arrow", lambda path: arrow(path, pa.ipc.new_file), ROWS),
+    "arrow-stream": ("items.arrows", lambda path: arrow(path, pa.ipc.new_stream), ROWS),
+    "avro": ("items.avro", lambda path: avro(path, list(ROWS[0]), ROWS), ROWS),
     "xlsx": ("items.xlsx", workbook, ROWS),
 }
 
@@ -111,6 +128,22 @@ def parquet_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) 
     return SourceSpec(path=path.name)
 
 
+def arrow_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    columns = [pa.array([r[i] for r in rows], pa.string()) for i in range(len(names))]
+    table = pa.Table.from_arrays(columns, names=list(names))
+    with pa.ipc.new_stream(str(path), table.schema) as out:
+        out.write_table(table)
+    return SourceSpec(path=path.name)
+
+
+def avro_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    # A name in an Avro schema is a word of letters, digits and underscores.
+    if len(set(names)) < len(names) or not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", n) for n in names):
+        return None
+    avro(path, names, [dict(zip(names, row, strict=True)) for row in rows])
+    return SourceSpec(path=path.name)
+
+
 def xlsx_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()
@@ -130,7 +163,15 @@ def fixed_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return SourceSpec(path=path.name, widths=widths, encoding="utf-8")
 
 
-OF = {"csv": csv_of, "fixed": fixed_of, "jsonl": jsonl_of, "parquet": parquet_of, "xlsx": xlsx_of}
+OF = {
+    "csv": csv_of,
+    "fixed": fixed_of,
+    "jsonl": jsonl_of,
+    "parquet": parquet_of,
+    "arrow": arrow_of,
+    "avro": avro_of,
+    "xlsx": xlsx_of,
+}
 
 
 class TestFiles(SourceConformance):

@@ -49,7 +49,7 @@ class SourceSpec(Strict):
         None, description="Connection: read only what is new since the last run."
     )
     request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
-    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet", "arrow", "avro"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(

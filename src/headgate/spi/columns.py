@@ -1,4 +1,4 @@
-"""Arrow columns of any kind in the types that scans give: one kind of text, no dictionaries, no nesting."""
+"""Arrow columns of any kind in the types that scans give: their own where a destination may know such, text for the rest."""
 
 from __future__ import annotations
 
@@ -11,30 +11,74 @@ from uuid import UUID
 import pyarrow as pa
 
 
+def scan_column(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """An array in the type that `scan_type` gives for its own."""
+    if wanted != pa.string():
+        array = array.storage if isinstance(array, pa.ExtensionArray) else array
+        return array if array.type == wanted else _decoded(array).cast(wanted)
+    kind = plain(array.type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _decoded(array.storage if isinstance(array, pa.ExtensionArray) else array).cast(wanted)
+    return pa.array([None if v is None else _text(v) for v in array.to_pylist()], wanted)
+
+
+def as_json(value: object) -> str:
+    """A nested value as JSON; exact numbers, dates and bytes in it become texts."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_scalar)
+
+
+def _decoded(array: pa.Array) -> pa.Array:
+    if pa.types.is_run_end_encoded(array.type):
+        import pyarrow.compute as pc
+
+        return pc.run_end_decode(array)
+    return array
+
+
 def plain(kind: pa.DataType) -> pa.DataType:
     """The type a value has once dictionaries and extensions are taken off."""
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    return kind.value_type if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind) else kind
 
 
 def scan_type(kind: pa.DataType) -> pa.DataType:
-    """The type a column is given in: its own, but with one kind of text and no dictionaries or nesting."""
-    kind = plain(kind)
-    if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    """The type a column is given in: its own where a destination may know such, else text."""
+    if isinstance(kind, pa.UuidType):
         return pa.string()
-    return pa.string() if pa.types.is_null(kind) else kind
+    kind = plain(kind)
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    if pa.types.is_decimal(kind) and kind.precision <= 38:
+        return pa.decimal128(kind.precision, kind.scale)
+    own = (
+        pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal128, pa.types.is_boolean, pa.types.is_date,
+        pa.types.is_time, pa.types.is_timestamp, pa.types.is_binary, pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+    )  # fmt: skip
+    return kind if any(of(kind) for of in own) else pa.string()
 
 
-def as_json(value: object) -> str:
-    """A list, struct or map as JSON text; numbers keep their digits, times are as ISO 8601 writes them."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_scalar)
-
-
-def _scalar(value: object) -> object:
+def _text(value: object) -> str:
     match value:
-        case decimal.Decimal() | UUID():
+        case str():
+            return value
+        case decimal.Decimal():
+            return format(value, "f")
+        case UUID() | dt.timedelta():
             return str(value)
+        case pa.MonthDayNano():
+            return f"{value.months} months {value.days} days {value.nanoseconds / 1e9:.9g} seconds"
+    return as_json(value)
+
+
+def json_scalar(value: object) -> object:
+    """A value that JSON has no word for as one it has."""
+    match value:
+        case decimal.Decimal():
+            return format(value, "f")
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case bytes():

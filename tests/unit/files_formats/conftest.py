@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 
-from headgate.connectors.files.base import Format, Input
-from headgate.connectors.files.json_scan import open_json, open_jsonl
-from headgate.connectors.files.parquet import open_parquet
-from headgate.connectors.files.xlsx import open_xlsx
+from headgate.connectors.files import formats
+from headgate.connectors.files.base import Input
 from headgate.model.record import Fault
 from headgate.model.spec import SourceSpec
 from headgate.spi.source import Scan
 
 DATA = Path(__file__).parents[2] / "data" / "formats"
-FORMATS: dict[str, Format] = {"json": open_json, "jsonl": open_jsonl, "parquet": open_parquet, "xlsx": open_xlsx}
 
 
 class Read:
@@ -53,7 +50,7 @@ def opened(tmp_path: Path) -> Callable[..., Scan]:
             path = tmp_path / f"input.{format}"
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             content = path
-        return FORMATS[format](Input(content.name, content, SourceSpec(path=str(content), **options)), partition)
+        return formats.opener(format)(Input(content.name, content, SourceSpec(path=str(content), **options)), partition)
 
     return opener
 

@@ -22,15 +22,19 @@ OPENERS: Final = {
     "jsonl": ("json_scan", "open_jsonl"),
     "xlsx": ("xlsx", "open_xlsx"),
     "parquet": ("parquet", "open_parquet"),
+    "arrow": ("arrow", "open_arrow"),
+    "avro": ("avro", "open_avro"),
 }
 ENDINGS: Final = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv", ".txt": "csv", ".dat": "csv",
     ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx",
     ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".arrows": "arrow", ".feather": "arrow", ".ipc": "arrow", ".avro": "avro",
 }  # fmt: skip
 _SPOKEN: Final = {
     "csv": "CSV", "fixed": "text of fixed width", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet",
+    "arrow": "Arrow", "avro": "Avro",
 }  # fmt: skip
 _MAGIC: Final = (
     (b"PAR1", "parquet", "a Parquet file"),
@@ -41,7 +45,10 @@ _MAGIC: Final = (
     (b"\x89PNG\r\n", "", "a PNG image"),
     (b"\xff\xd8\xff", "", "a JPEG image"),
     (b"GIF8", "", "a GIF image"),
-    (b"ARROW1", "", "an Arrow file"),
+    (b"ARROW1\0\0", "arrow", "an Arrow file"),
+    (b"\xff\xff\xff\xff", "arrow", "an Arrow stream"),
+    (b"FEA1", "", "a Feather file of the first version"),
+    (b"Obj\x01", "avro", "an Avro file"),
     (b"{\\rtf", "", "a rich text document"),
 )
 _MARKUP = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body|<table)", re.IGNORECASE)
@@ -86,7 +93,7 @@ def tell(path: Path, name: str, given: str | None) -> str:
             else f"Say format: {content}, or leave format out."
         )
         raise SourceError(f"{name} is {what}{_expected(named)}", hint=hint)
-    if named in ("xlsx", "parquet") and content != named:
+    if named in ("xlsx", "parquet", "arrow", "avro") and content != named:
         raise SourceError(
             f"{name} is not {_SPOKEN[named]}, whatever its name says"
             if given is None

@@ -13,7 +13,7 @@ from headgate.model.errors import SourceError
 from headgate.model.record import Problem
 from headgate.model.text import text_form
 from headgate.model.types import TEXT, FieldType
-from headgate.spi.columns import as_json, plain, scan_type
+from headgate.spi.columns import as_json, scan_column, scan_type
 from headgate.spi.kept import Kept, KeptScan, Page
 from headgate.spi.nul import nul_fault, with_nul
 from headgate.spi.registry import Connected
@@ -91,14 +91,8 @@ def _arrow_pages(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[Pa
     for whole in reader:
         for start in range(0, whole.num_rows, BATCH_ROWS):
             batch = whole.slice(start, BATCH_ROWS)
-            columns = [_column(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
+            columns = [scan_column(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
             yield _page(columns, schema, {})
-
-
-def _column(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    if pa.types.is_nested(plain(array.type)):
-        return pa.array([None if v is None else as_json(v) for v in array.to_pylist()], pa.string())
-    return array if array.type == wanted else array.cast(wanted)
 
 
 def _dict_pages(records: Iterator[Any], schema: pa.Schema) -> Iterator[Page]:
