@@ -101,7 +101,9 @@ def _in_shell(text: str, folder: Path, environment: dict[str, str]) -> tuple[int
         ["bash", "-c", text], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
         text=True, timeout=60, check=False,
     )  # fmt: skip
-    code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell says it that did not become the command
+    code = (
+        done.returncode if done.returncode >= 0 else 128 - done.returncode
+    )  # as a shell says it that did not become the command
     return code, done.stdout, done.stderr
 
 
