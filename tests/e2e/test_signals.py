@@ -41,3 +41,42 @@ def test_a_signal_at_a_point_of_a_run(
     assert counts(again.json) == ({"unchanged": RECORDS} if kept else {"created": RECORDS - 2, "updated": 2})
     assert sorted(sqlite_shop.read("item")) == DONE
     assert unsound(tmp_path / "state") == []
+
+
+PARTS = 3
+LATER = ("stage.after:2", "match.after:2", "apply.after:3", "commit.before:2", "commit.after:2", "checkpoint.after:2")
+
+
+@pytest.mark.parametrize(("at", "number"), list(zip(LATER, SIGNALS, strict=False)), ids=str)
+def test_a_signal_during_a_later_batch(
+    at: str,
+    number: signal.Signals,
+    shop: Shop,
+    define: Define,
+    headgate: Headgate,
+    start: Start,
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    """What was committed is kept, and the next run goes on under its number: nothing twice, not even where there is no key."""
+    shop.table("item", COLUMNS.replace(" primary key", ""))
+    for part in range(PARTS):
+        (folder / f"part{part}.csv").write_text(
+            "id,name,qty\n" + "".join(f"{n},name {n},{n}\n" for n in range(part, 900, PARTS))
+        )
+    define(shop, source="part*.csv", commit="batch", operation="append", key=None)
+    process = begun(start, at)
+    process.send_signal(number)
+    wake(process)
+    said = finish(process)
+    assert (said.code, said.out) == (130, "")
+    point, _, count = at.partition(":")
+    batches = int(count) - (point in BEFORE)
+    assert len(shop.read("item")) == batches * 300
+    assert headgate("show", 1, "--json").json["status"] == "cancelled"
+    again = headgate("run", "items", "--json").json
+    assert (again["id"], counts(again)) == (1, {"created": 900})
+    assert sorted(shop.read("item")) == DONE[:900]
+    assert unsound(tmp_path / "state") == []
+    assert headgate("undo", 1, "--json").json["reversed"] == 900
+    assert shop.read("item") == []

@@ -134,6 +134,7 @@ class Delivery:
             images = writer.images()
         applied = writer.apply()
         point("apply.after")
+        self._ledger.check_held(self._run)
         if images is not None:
             for batch in writer.after():
                 journal.add(batch)
@@ -181,8 +182,9 @@ class Delivery:
     def abort(self) -> None:
         """Forget what was not committed, the journal's part of it too."""
         self._writer.abort()
-        # Who has taken the run over writes its journal in the same place.
-        if self._journal is not None and not self._in_doubt and self._ledger.holds(self._run):
+        # Who goes on with a run that commits batch by batch writes its journal in the same place.
+        alone = not self._run.checkpoint or self._ledger.holds(self._run)
+        if self._journal is not None and not self._in_doubt and alone:
             self._journal.abandon(self._committed)
 
 
