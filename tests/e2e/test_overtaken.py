@@ -87,20 +87,29 @@ def test_a_dead_run_is_closed_as_what_it_committed_by_whoever_looks(
 
 
 @pytest.mark.parametrize("commit", ["run", "batch"])
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
 def test_a_database_file_that_is_away_after_a_crash_is_asked_when_it_is_back(
-    commit: str, sqlite_shop: Shop, define: Define, headgate: Headgate, start: Start, folder: Path
+    kind: str,
+    commit: str,
+    request: pytest.FixtureRequest,
+    define: Define,
+    headgate: Headgate,
+    start: Start,
+    folder: Path,
 ) -> None:
     """As after a machine went down and its disk is not mounted yet: nothing is concluded from a file that is not there."""
-    sqlite_shop.table("item", COLUMNS, [(1, "lamp", 5)])
-    define(sqlite_shop, DATA, commit=commit)
+    shop: Shop = request.getfixturevalue(f"{kind}_shop")
+    file = folder / shop.url.rpartition("/")[2]
+    shop.table("item", COLUMNS, [(1, "lamp", 5)])
+    define(shop, DATA, commit=commit)
     process = start("run", "items", env={**os.environ, "HEADGATE_CRASH": "commit.after"})
     assert process.wait(60) == -signal.SIGKILL
-    (folder / "shop.db").rename(folder / "away.db")
+    file.rename(folder / "away.db")
     shown = headgate("show", 1, "--json").json
     assert (shown["status"], "not known until its destination answers" in shown["error"]) == ("failed", True)
     again = headgate("run", "items")
     assert (again.code, "there is no table 'item'" in again.err) == (1, True)
-    (folder / "away.db").rename(folder / "shop.db")
+    (folder / "away.db").rename(file)
     shown = headgate("show", 1, "--json").json
     done = {"created": 2, "unchanged": 1}
     if commit == "run":
@@ -110,4 +119,4 @@ def test_a_database_file_that_is_away_after_a_crash_is_asked_when_it_is_back(
         again = headgate("run", "items", "--json").json
         assert (again["id"], counts(again)) == (1, done)
     assert headgate("undo", 1).code == 0, "its journal was kept"
-    assert sqlite_shop.sql("select * from item") == [(1, "lamp", 5)]
+    assert shop.sql("select * from item") == [(1, "lamp", 5)]

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from headgate.engine.crash import POINTS
+from support.trouble import unsound
 
 ROWS = 6_000
 BATCH = 2_048
@@ -39,16 +40,20 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is run: on which destination, which operation, committed at the end or batch by batch; or an undo of it."""
+    """What is run: on which destination, which operation, committed at the end or batch by batch; or an undo of it, or a plan
+    of it that was made before. `fresh`: the run makes the table, and a destination that is a file.
+    """
 
     kind: str
     operation: str
     commit: str = "run"
     verb: str = "run"
+    fresh: bool = False
 
     def __str__(self) -> str:
         batch = ", batch by batch" if self.commit == "batch" else ""
-        return f"{self.kind}: {'undo of ' if self.verb == 'undo' else ''}{self.operation}{batch}"
+        what = {"run": "", "undo": "undo of ", "plan": "plan of "}[self.verb]
+        return f"{self.kind}: {what}{self.operation}{batch}{', into a new table' if self.fresh else ''}"
 
 
 @dataclass
@@ -126,7 +131,7 @@ class Place:
             "source": {"path": "items.csv", "delimiter": ",", "header": 1, "encoding": "utf-8", "quote": '"'},
             "fields": {"id": {"type": "integer"}, "name": {"type": "text"}, "qty": {"type": "integer", "check": "qty < 990"}},
             "operation": case.operation, "commit": case.commit, "limits": {"deletes": None},
-            "destination": {"connection": "shop", "table": "item"}, **({} if append else {"key": "id"}),
+            "destination": {"connection": "shop", "table": "item", "create": case.fresh}, **({} if append else {"key": "id"}),
         }  # fmt: skip
         (self.folder / "imports" / "items.yaml").write_text(json.dumps(definition))
         lines = (f"{i},name {i % 7},{'bad' if i % 977 == 3 else i % 1000}" for i in self._ids())
@@ -135,18 +140,22 @@ class Place:
     def _ids(self) -> Iterator[int]:
         """Every third record is there already; mirror must see none refused, or it deletes nothing."""
         yield from (i for i in range(ROWS) if self.case.operation != "mirror" or (i % 977 != 3 and i % 1000 < 990))
+        yield from (5, 5, 2_500)  # several times in the file: in one batch, and in another
 
     def reset(self) -> None:
         """The destination and the ledger as they were before anything ran."""
         shutil.rmtree(self.folder / "state", ignore_errors=True)
         key = "" if self.case.operation == "append" else " primary key"
-        statements = [
-            "drop table if exists item", *self._drop_state(), f"create table item (id integer{key}, name varchar(20), qty integer)",
-            "insert into item values " + ", ".join(f"({i}, 'name {i % 5}', {i % 1000})" for i in range(0, ROWS + 300, 3)),
-        ]  # fmt: skip
         if self.case.kind in FILES:
             for left in self.folder.glob(f"{FILES[self.case.kind]}*"):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
+        statements = ["drop table if exists item", *self._drop_state()]
+        statements += [] if self.case.fresh else [
+            f"create table item (id integer{key}, name varchar(20), qty integer)",
+            "insert into item values " + ", ".join(f"({i}, 'name {i % 5}', {i % 1000})" for i in range(0, ROWS + 300, 3)),
+        ]  # fmt: skip
+        if self.case.fresh and self.case.kind in FILES:
+            return
         with connected(self.case.kind, self.url) as execute:
             for sql in statements:
                 execute(sql)
@@ -158,8 +167,15 @@ class Place:
 
     def rows(self) -> Rows:
         """What is in the table."""
+        if self.case.kind in FILES and not (self.folder / FILES[self.case.kind]).exists():
+            return []
         with connected(self.case.kind, self.url) as execute:
-            return sorted(execute("select id, name, qty from item"))
+            try:
+                return sorted(execute("select id, name, qty from item"))
+            except Exception as e:
+                if self.case.fresh and any(w in str(e) for w in ("no such table", "not exist")):
+                    return []
+                raise
 
     def ledger(self, sql: str) -> Rows:
         """What the ledger says."""
@@ -168,7 +184,7 @@ class Place:
 
     def seen(self) -> Seen:
         """The table, and the first run or undo that was done."""
-        kind = self.case.verb
+        kind = "undo" if self.case.verb == "undo" else "run"
         status = "'succeeded', 'partial', 'undone'" if kind == "run" else "'succeeded', 'partial'"
         found = self.ledger(
             f"select id, account from headgate_run where kind = '{kind}' and status in ({status}) order by id limit 1"
@@ -228,12 +244,13 @@ class Crasher:
 
     def _prepare(self) -> None:
         self.place.reset()
-        if self.case.verb == "undo":
-            self._zygote.run(self.place.folder, "run", "items", "--quiet")
+        if self.case.verb != "run":
+            made = "run" if self.case.verb == "undo" else "plan"
+            self._zygote.run(self.place.folder, made, "items", "--quiet")
 
     def _command(self, **how: Any) -> tuple[int, float, str]:
-        words = ("run", "items", "--quiet", "--json") if self.case.verb == "run" else ("undo", "1", "--quiet", "--json")
-        return self._zygote.run(self.place.folder, *words, **how)
+        words = {"run": ("run", "items"), "undo": ("undo", "1"), "plan": ("run", "--plan", "1")}[self.case.verb]
+        return self._zygote.run(self.place.folder, *words, "--quiet", "--json", **how)
 
     def kill(self, *, at: str = "", after: float | None = None, undo: bool = False) -> None:
         """Kill once, run again, compare.
@@ -253,7 +270,7 @@ class Crasher:
         if code not in (-9, 0, 3):
             self.tally.wrong.append(f"{how}: ended with {code}: {said[-500:]}")
         again, _, said = self._command(ok=False)
-        done_before = self.case.verb == "undo" and again == 2 and "undone already" in said
+        done_before = again == 2 and {"undo": "undone already", "plan": "was run"}.get(self.case.verb, "\0") in said
         if again not in (0, 3) and not done_before:
             self.tally.wrong.append(f"{how}: the second run ended with {again}: {said[-500:]}")
         self._compare(how)
@@ -275,6 +292,7 @@ class Crasher:
         if left := self.place.ledger("select id, status from headgate_run where status in ('running', 'queued')"):
             wrong.append(f"{how}: still running: {left}")
         runs = self.place.ledger("select id, status from headgate_run where kind = 'run' order by id")
+        wrong += [f"{how}: {what}" for what in unsound(self.place.folder / "state")]
         if self.left_open and len(runs) != 1:
             wrong.append(f"{how}: it did not go on under its number: {runs}")
 
@@ -305,7 +323,9 @@ def cases(kind: str) -> list[Case]:
     operations = ("insert", "update", "upsert", "delete", "mirror", "append")
     found = [Case(kind, o) for o in operations]
     found += [Case(kind, o, "batch") for o in operations if o != "mirror"]
-    return found + [Case(kind, o, verb="undo") for o in ("upsert", "delete", "append") if undoable(kind, o)]
+    found += [Case(kind, o, verb="undo") for o in operations if undoable(kind, o)]
+    found += [Case(kind, o, verb="plan") for o in ("upsert", "mirror")]
+    return found + [Case(kind, "upsert", c, fresh=True) for c in ("run", "batch")]
 
 
 def undoable(kind: str, operation: str) -> bool:

@@ -92,6 +92,10 @@ class DuckdbDestination:
 
         return DuckdbWriter(self._access, spec)
 
+    def absent(self) -> bool:
+        """Whether there is no file, in a folder that is there."""
+        return not self._access.is_there
+
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope; a file that is not there yet has no checkpoints, and is not made for it."""
         from headgate.sql import Checkpoints
@@ -99,7 +103,7 @@ class DuckdbDestination:
         from .connection import DuckdbSession
         from .dialect import DuckdbDialect
 
-        if not self._access.is_there:
+        if self.absent():
             return None
         with closing(DuckdbSession(self._access)) as session:
             session.hold()
