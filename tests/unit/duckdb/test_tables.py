@@ -74,6 +74,10 @@ def test_a_wrong_option_is_named(db: Database, option: str, value: object) -> No
         db.destination(**{option: value})
 
 
+def test_seconds_may_have_decimals_which_definitions_give_as_text(db: Database) -> None:
+    assert db.destination(timeout="0.25").tables() == []
+
+
 def test_a_memory_limit_that_is_none_is_said(db: Database) -> None:
     db.sql("create table t (id integer)")
     with pytest.raises(UsageError, match="memory_limit"):

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -22,6 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from headgate.model.errors import Cancelled, ConnectionFailed, UsageError
+from headgate.spi.options import check_options, seconds
 from headgate.sql import swallowed
 
 from .errors import STOPPED, explain, refusal, words
@@ -57,21 +57,14 @@ class Access:
         Raises:
             UsageError: an option is unknown or wrong, or the URL names no file.
         """
-        for name in options:
-            if name not in _OPTIONS:
-                near = get_close_matches(name, _OPTIONS, 1)
-                hint = f"Did you mean {near[0]}?" if near else f"Options are: {', '.join(_OPTIONS)}."
-                raise UsageError(f"unknown option {name!r} of a DuckDB connection", hint=hint)
+        check_options(options, _OPTIONS, "a DuckDB connection")
         path = _path_of(str(options["url"]), base)
         threads = options.get("threads", min(4, os.cpu_count() or 1))
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise UsageError(f"threads is {threads!r}, not a number of threads")
-        timeout = options.get("timeout", _WAIT_SECONDS)
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
-            raise UsageError(f"timeout is {timeout!r}, not a number of seconds")
         temp = base / str(options.get("temp_directory", f"{path}.tmp"))
         config = {"memory_limit": str(options.get("memory_limit", _MEMORY)), "threads": threads}
-        return cls(path, {**config, "temp_directory": str(temp)}, float(timeout))
+        return cls(path, {**config, "temp_directory": str(temp)}, seconds(options, "timeout", _WAIT_SECONDS))
 
     @property
     def is_there(self) -> bool:

@@ -7,12 +7,12 @@ import posixpath
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from headgate.model.errors import ConnectionFailed, SourceError, UsageError
+from headgate.spi.options import check_options, seconds
 from headgate.spi.place import Entry
 
 _OPTIONS: Final = ("url", "password", "timeout", "ca_file")
@@ -33,11 +33,7 @@ class FtpPlace:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        for name in options:
-            if name not in _OPTIONS:
-                near = get_close_matches(name, _OPTIONS, 1)
-                hint = f"Did you mean {near[0]}?" if near else f"Options are: {', '.join(_OPTIONS)}."
-                raise UsageError(f"unknown option {name!r} of an FTP connection", hint=hint)
+        check_options(options, _OPTIONS, "an FTP connection")
         self._options, self._url = options, urlsplit(str(options["url"]))
         if not self._url.hostname:
             raise UsageError("the URL of the FTP connection names no server", hint="Write ftp://user@host/folder.")
@@ -109,18 +105,22 @@ class FtpPlace:
 
     def _connected(self) -> ftplib.FTP:
         if self._client is None:
-            timeout, url = float(self._options.get("timeout", 30)), self._url
+            timeout, url = seconds(self._options, "timeout", 30), self._url
             client = (
                 ftplib.FTP_TLS(timeout=timeout, context=ssl.create_default_context(cafile=self._options.get("ca_file")))  # noqa: S321 - the user's choice
                 if url.scheme == "ftps"
                 else ftplib.FTP(timeout=timeout)  # noqa: S321 - the user's choice
             )
             client.encoding = "utf-8"
-            client.connect(str(url.hostname), url.port or 21)
-            password = self._options.get("password", unquote(url.password) if url.password else "")
-            client.login(unquote(url.username or "anonymous"), str(password))
-            if isinstance(client, ftplib.FTP_TLS):
-                client.prot_p()
+            try:
+                client.connect(str(url.hostname), url.port or 21)
+                password = self._options.get("password", unquote(url.password) if url.password else "")
+                client.login(unquote(url.username or "anonymous"), str(password))
+                if isinstance(client, ftplib.FTP_TLS):
+                    client.prot_p()
+            except BaseException:
+                client.close()
+                raise
             self._client = client
         return self._client
 

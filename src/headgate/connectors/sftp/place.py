@@ -6,7 +6,6 @@ import asyncio
 import posixpath
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import asyncssh
 
 from headgate.model.errors import ConnectionFailed, SourceError, UsageError
+from headgate.spi.options import check_options, seconds
 from headgate.spi.place import Entry
 
 _T = TypeVar("_T")
@@ -34,11 +34,7 @@ class SftpPlace:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        for name in options:
-            if name not in _OPTIONS:
-                near = get_close_matches(name, _OPTIONS, 1)
-                hint = f"Did you mean {near[0]}?" if near else f"Options are: {', '.join(_OPTIONS)}."
-                raise UsageError(f"unknown option {name!r} of an SFTP connection", hint=hint)
+        check_options(options, _OPTIONS, "an SFTP connection")
         url = urlsplit(str(options["url"]))
         if not url.hostname:
             raise UsageError("the URL of the SFTP connection names no server", hint="Write sftp://user@host/folder.")
@@ -153,7 +149,7 @@ class SftpPlace:
             elif "known_hosts" in o:
                 more["known_hosts"] = str(Path(str(o["known_hosts"])).expanduser())
             self._connection = await asyncssh.connect(
-                str(url.hostname), url.port or 22, connect_timeout=float(o.get("timeout", 15)), config=None, **more
+                str(url.hostname), url.port or 22, connect_timeout=seconds(o, "timeout", 15), config=None, **more
             )
             self._client = await self._connection.start_sftp_client()
         return self._client

@@ -17,6 +17,7 @@ from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
 from headgate.model.write import Operation, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
+from headgate.spi.options import check_options, seconds
 from headgate.sql import Checkpoints
 
 from . import tables, types
@@ -64,19 +65,12 @@ class SqliteDestination:
     )
 
     def __init__(self, options: Mapping[str, Any], base: Path) -> None:
-        for name in options:
-            if name not in _OPTIONS:
-                near = get_close_matches(name, _OPTIONS, 1)
-                hint = f"Did you mean {near[0]}?" if near else f"Options are: {', '.join(_OPTIONS)}."
-                raise UsageError(f"unknown option {name!r} of an SQLite connection", hint=hint)
+        check_options(options, _OPTIONS, "an SQLite connection")
         self._path = path_of(str(options["url"]), base)
         self._foreign_keys = options.get("foreign_keys", True)
         if not isinstance(self._foreign_keys, bool):
             raise UsageError(f"foreign_keys is {self._foreign_keys!r}, not true or false")
-        timeout = options.get("timeout", BUSY_SECONDS)
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
-            raise UsageError(f"timeout is {timeout!r}, not a number of seconds")
-        self._timeout = float(timeout)
+        self._timeout = seconds(options, "timeout", BUSY_SECONDS)
 
     def inspect(self, table: str) -> TableSchema | None:
         """The table as it is now; None when there is none, or no file."""
