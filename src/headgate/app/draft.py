@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.engine.nested import nested
 from headgate.engine.prepare import infer
 from headgate.mapping import match_columns
 from headgate.model.spec import FieldSpec
@@ -62,7 +63,7 @@ def propose(project: Project, wanted: Definition) -> Draft:
         HeadgateError: the file or the destination cannot be used.
     """
     spec = wanted.spec
-    with closing(project.source(spec.source, wanted.base)) as source, closing(
+    with closing(nested(project.source(spec.source, wanted.base), spec)) as source, closing(
         project.destination(spec.destination.connection, wanted.base)
     ) as destination:  # fmt: skip
         table = destination.inspect(spec.destination.table)

@@ -16,6 +16,7 @@ from headgate.engine.crash import point
 from headgate.engine.delivery import NOTHING
 from headgate.engine.evolve import since_last
 from headgate.engine.limits import kept
+from headgate.engine.nested import nested
 from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
@@ -76,7 +77,9 @@ def check(
     """
     if source is None:
         found = project.source(definition.spec.source, definition.base, _since(project, definition))
-        source = knowing(found, definition.spec, project.ledger.imported(lease_of(project, definition)))
+        source = knowing(
+            nested(found, definition.spec), definition.spec, project.ledger.imported(lease_of(project, definition))
+        )
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:

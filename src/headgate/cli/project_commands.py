@@ -190,10 +190,11 @@ def _check(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, 
 def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """What is found in a file of records."""
     from headgate.app.oneline import definition_for
+    from headgate.engine.nested import nested
     from headgate.report.found import decisions
 
     wanted = definition_for(project, name, into="memory://look#look", settings=settings)
-    with closing(project.source(wanted.spec.source, wanted.base)) as source:
+    with closing(nested(project.source(wanted.spec.source, wanted.base), wanted.spec)) as source:
         partitions = source.partitions()
         with closing(source.open(partitions[0])) as scan:
             batches = iter(scan.batches())

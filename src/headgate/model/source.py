@@ -113,6 +113,10 @@ class SourceSpec(Strict):
         None,
         description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
     )
+    explode: str | None = Field(
+        None,
+        description="A list within each record (a column, or a path: `order.lines`) of which every entry becomes a record of its own: the entry as a column of that name, what an entry has as `lines.sku`, with all other columns beside.",
+    )
     done: Literal["keep", "delete"] | MoveSpec = Field(
         "keep",
         description="Files: what becomes of them after a run that came to its end: left where they are, deleted, or moved (`{ move: archive }`). After a run that failed they are left.",
@@ -187,7 +191,7 @@ class SourceSpec(Strict):
 
 
 _ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "request"})
-_OF_TABLES = frozenset({"connection", "table", "query", "params", "incremental", "columns"})
+_OF_TABLES = frozenset({"connection", "explode", "table", "query", "params", "incremental", "columns"})
 _OF_REQUESTS = frozenset({
-    "connection", "request", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
+    "connection", "explode", "request", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
 })  # fmt: skip
