@@ -217,6 +217,18 @@ class TestElsewhere:
         assert "the next page is elsewhere (http://localhost:" in e.message
         assert other.asked == []
 
+    @pytest.mark.parametrize("to", ["http://[", "http://127.0.0.1:99999/x", "http://a:b/"])
+    def test_what_is_no_url_is_an_error(self, to: str, api: ApiServer, ask: Ask) -> None:
+        api.fault("redirect", to=to)
+        assert f"the answer leads to {to!r}, which is no URL" in error(ask, api, **LINK).message
+        api.fault("elsewhere", page=1, to=to)
+        assert f"the answer leads to {to!r}, which is no URL" in error(ask, api, **LINK).message
+
+    def test_an_answer_does_not_make_headers_of_the_connection_seen(self, api: ApiServer, ask: Ask) -> None:
+        api.fault("redirect", to="file:///s3cret-in-header")
+        e = error(ask, api, connection={"headers": {"X-Api-Token": "s3cret-in-header"}}, **LINK)
+        assert "file:///***" in e.message
+
     def test_redirects_without_end_are_an_error(self, api: ApiServer, ask: Ask) -> None:
         api.fault("redirect", to="/link", times=99)
         assert "more than 5 redirects" in error(ask, api, **LINK).message
@@ -312,6 +324,7 @@ class TestOptions:
             ({"url": "https://me:s3cret@api.example"}, "the user and password of an API go into auth"),
             ({"url": "https://api.example/?key=s3cret"}, "parameters go into the request's query"),
             ({"timeout": "s3cret"}, "timeout: "),
+            ({"url": "https://api.example:99999"}, "url: Port out of range"),
         ],
     )
     def test_a_mistake_is_told_without_secrets(self, connection: Any, said: str, api: ApiServer, ask: Ask) -> None:

@@ -30,7 +30,7 @@ from headgate.model.errors import SourceError
 from .address import pools
 from .auth import login
 from .options import ApiOptions, spacing
-from .secrets import Secrets
+from .secrets import Secrets, is_secret
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 500, 502, 503, 504)
@@ -107,6 +107,7 @@ class Client:
     def __init__(self, options: ApiOptions) -> None:
         self.options = options
         self.secrets = Secrets()
+        self.secrets.add(*(value for name, value in options.headers.items() if is_secret(name)))
         self._pools = pools(private=options.private, ca=options.ca)
         self._spacing = spacing(options.rate) if options.rate else 0.0
         self._due = 0.0
@@ -162,6 +163,19 @@ class Client:
         shown = f"{call.method} {self.secrets.url(call.url)}{page}: {self.secrets.hide(what)}"
         return SourceError(shown, hint=self.secrets.hide(hint))
 
+    def leads_to(self, call: Call, target: str) -> str:
+        """The URL that an answer names, which may be relative.
+
+        Raises:
+            SourceError: it is none.
+        """
+        try:
+            url = urljoin(call.url, target)
+            origin(url)
+        except ValueError as e:
+            raise self.failure(call, f"the answer leads to {target[:_EXCERPT]!r}, which is no URL ({e})") from None
+        return url
+
     def close(self) -> None:
         """Close the connections. May be called twice."""
         self._pools.clear()
@@ -181,7 +195,7 @@ class Client:
             status, headers = self._once(call, to)
             if status not in _REDIRECTS or not (target := headers.get("location")):
                 return status, headers
-            url = urljoin(call.url, target)
+            url = self.leads_to(call, target)
             if urlsplit(url).scheme not in ("http", "https") or (
                 call.url.startswith("https:") and url.startswith("http:")
             ):

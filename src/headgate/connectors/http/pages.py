@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -92,7 +92,7 @@ class Asking:
     def _all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
         turns = pager(spec.pagination)
         turn: Turn | None = turns.first()
-        url = self._client.options.url + _rooted(_filled(spec.path, values, escape=True))
+        url = self._client.options.url + rooted(_filled(spec.path, values, escape=True))
         asked: set[object] = set()
         before = b""
         number = 1
@@ -152,7 +152,7 @@ class Asking:
 
     def _near(self, call: Call, target: str) -> str:
         """A URL that an answer names, if it is at the same place."""
-        url = urljoin(call.url, target)
+        url = self._client.leads_to(call, target)
         here, there = origin(call.url), origin(url)
         if here == there:
             return url
@@ -318,7 +318,7 @@ def _one_line(record: bytes) -> bytes:
     return record.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in record or b"\r" in record else record
 
 
-def _rooted(path: str) -> str:
+def rooted(path: str) -> str:
     """A path that can be nothing but one: `@elsewhere` behind a host would be another host."""
     return path if not path or path[0] in "/?" else f"/{path}"
 

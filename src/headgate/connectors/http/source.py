@@ -18,7 +18,7 @@ from headgate.spi.source import Partition, Scan, Source
 
 from .client import Client
 from .options import read
-from .pages import Asking
+from .pages import Asking, rooted
 from .spool import Spool
 
 _LOOK = 4 << 20
@@ -52,7 +52,7 @@ class HttpSource:
 
     def partitions(self) -> list[Partition]:
         """The one there is; nothing is asked yet."""
-        return [Partition(self._client.secrets.url(self._client.options.url + self._request.path))]
+        return [Partition(self._client.secrets.url(self._client.options.url + rooted(self._request.path)))]
 
     def open(self, partition: Partition) -> Scan:
         """Ask for as many pages as it takes to know the columns.
