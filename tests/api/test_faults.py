@@ -217,6 +217,18 @@ class TestElsewhere:
         assert "the next page is elsewhere (http://localhost:" in e.message
         assert other.asked == []
 
+    @pytest.mark.parametrize("to", ["http://[", "http://127.0.0.1:99999/x", "http://a:b/"])
+    def test_what_is_no_url_is_an_error(self, to: str, api: ApiServer, ask: Ask) -> None:
+        api.fault("redirect", to=to)
+        assert f"the answer leads to {to!r}, which is no URL" in error(ask, api, **LINK).message
+        api.fault("elsewhere", page=1, to=to)
+        assert f"the answer leads to {to!r}, which is no URL" in error(ask, api, **LINK).message
+
+    def test_an_answer_does_not_make_headers_of_the_connection_seen(self, api: ApiServer, ask: Ask) -> None:
+        api.fault("redirect", to="file:///s3cret-in-header")
+        e = error(ask, api, connection={"headers": {"X-Api-Token": "s3cret-in-header"}}, **LINK)
+        assert "file:///***" in e.message
+
     def test_redirects_without_end_are_an_error(self, api: ApiServer, ask: Ask) -> None:
         api.fault("redirect", to="/link", times=99)
         assert "more than 5 redirects" in error(ask, api, **LINK).message
@@ -276,6 +288,26 @@ class TestAddresses:
         e = error(ask, f"http://127.0.0.1:{port}", connection={"retries": 1}, **LINK)
         assert e.message == f"GET http://127.0.0.1:{port}/link: it cannot be reached: Connection refused, 2 times"
 
+    def test_a_certificate_is_verified(self, certificate: tuple[str, str], serve: Serve, ask: Ask) -> None:
+        api = serve(tls=certificate)
+        e = error(ask, api, connection={"auth": {"type": "bearer", "token": api.TOKEN}}, **LINK)
+        assert ": no secure connection: " in e.message
+        assert "ca" in e.hint
+        assert api.asked == []
+        assert read(ask(api, connection={"ca": certificate[0]}, **LINK)) == TEXTS
+        e = error(ask, api.url.replace("127.0.0.1", "localhost"), connection={"ca": certificate[0]}, **LINK)
+        assert ": no secure connection: " in e.message
+
+    def test_a_redirect_does_not_leave_tls(self, certificate: tuple[str, str], serve: Serve, ask: Ask) -> None:
+        api, plain = serve(tls=certificate), serve()
+        api.fault("redirect", to=f"{plain.url}/all")
+        assert "without TLS" in error(ask, api, connection={"ca": certificate[0]}, **LINK).message
+        assert plain.asked == []
+
+    def test_a_path_cannot_be_another_host(self, api: ApiServer, ask: Ask) -> None:
+        assert read(ask(api, "all")) == TEXTS
+        assert ": 404 " in error(ask, api, "@169.254.169.254/all").message
+
     def test_a_server_without_tls_is_an_error(self, api: ApiServer, ask: Ask) -> None:
         e = error(ask, api.url.replace("http:", "https:"), connection={"retries": 0}, **LINK)
         assert ": no secure connection: " in e.message
@@ -292,6 +324,7 @@ class TestOptions:
             ({"url": "https://me:s3cret@api.example"}, "the user and password of an API go into auth"),
             ({"url": "https://api.example/?key=s3cret"}, "parameters go into the request's query"),
             ({"timeout": "s3cret"}, "timeout: "),
+            ({"url": "https://api.example:99999"}, "url: Port out of range"),
         ],
     )
     def test_a_mistake_is_told_without_secrets(self, connection: Any, said: str, api: ApiServer, ask: Ask) -> None:
@@ -299,6 +332,12 @@ class TestOptions:
             ask(api, connection=connection, **LINK)
         assert said in caught.value.message
         assert "s3cret" not in str(caught.value)
+
+    def test_what_no_header_can_have_is_told_without_it(self, api: ApiServer, ask: Ask) -> None:
+        for token in ("s3cret\n", "s3cret\r\nX: y", "s3cret€"):
+            e = error(ask, api, connection={"auth": {"type": "bearer", "token": token}}, **LINK)
+            assert "the header 'Authorization' has a character that no header can have" in e.message
+        assert api.asked == []
 
     def test_requests_are_evenly_spaced(self, api: ApiServer, ask: Ask, slept: list[float]) -> None:
         assert read(ask(api, connection={"rate": "4/s"}, **LINK)) == TEXTS

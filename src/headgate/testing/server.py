@@ -17,6 +17,7 @@ All of these give the same records, `size` at a time:
     POST /search                           as /cursor, {"cursor": …} in the body
     POST /graphql                          {"data": {"items": {"edges": [{"node": …}], "pageInfo": {…}}}}, variables.after
     GET  /csv?page=1                       the same as CSV with a header
+    GET  /xml?page=1                       the same as XML: <answer pages="4"><items><item>…, records' lists as repeated elements
     GET  /lines                            all of them, one JSON object a line
     GET  /records/ID/parts                 {"parts": […]}: `parts` of the record with this id
     POST /token                            OAuth 2: client credentials and refresh tokens
@@ -26,8 +27,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import gzip
 import io
 import json
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +38,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
 LoginKind = Literal["", "bearer", "basic", "api_key", "api_key_query", "oauth2"]
 FaultKind = Literal[
@@ -87,6 +91,7 @@ class ApiServer:
         lives: how many requests an OAuth 2 token is good for.
         paths: other names of the paths above (`{"/customers": "/cursor"}`).
         port: 0 for a free one.
+        tls: files with a certificate and its key; https then.
 
     Attributes:
         asked: every request, in order.
@@ -110,6 +115,7 @@ class ApiServer:
         lives: int = 1_000_000,
         paths: dict[str, str] | None = None,
         port: int = 0,
+        tls: tuple[str, str] | None = None,
     ) -> None:
         self.records = [r if isinstance(r, str) else json.dumps(r, ensure_ascii=False) for r in records]
         self.size, self.login, self.parts, self.lives = size, login, parts or {}, lives
@@ -122,13 +128,18 @@ class ApiServer:
         self._tokens: dict[str, int] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="api-server", daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def fault(self, kind: FaultKind, page: int = 0, times: int = 1, *, to: str = "", **headers: str) -> None:
         """Have something go wrong; underscores in names of headers are hyphens."""
@@ -342,6 +353,14 @@ class _Handler(BaseHTTPRequestHandler):
         rows.writerows(json.loads(r) for r in cut.items)
         self._send(out.getvalue(), number, "text/csv; charset=utf-8")
 
+    def _xml(self) -> None:
+        number = int(self._query.get("page", 1))
+        cut = self._page_at((number - 1) * self.server_of.size)
+        pages = -(-len(self.server_of.records) // self.server_of.size)
+        items = "".join(_element("item", json.loads(r)) for r in cut.items)
+        text = f'<?xml version="1.0"?>\n<answer pages="{pages}">\n  <items>{items}</items>\n</answer>'
+        self._send(text, number, "application/xml")
+
     def _records(self) -> None:
         name = urlsplit(self.path).path.split("/")[2]
         found = self.server_of.parts.get(name)
@@ -391,6 +410,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _write(self, body: bytes, status: int, kind: str, headers: dict[str, str] | None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body, 1)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -412,8 +434,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     _routes: ClassVar[dict[str, Callable[[_Handler], None]]] = {
         "all": _all, "several": _several, "lines": _lines, "page": _page, "offset": _offset, "cursor": _cursor, "after": _after,
-        "link": _link, "next": _next, "search": _search, "graphql": _graphql, "csv": _csv, "records": _records,
+        "link": _link, "next": _next, "search": _search, "graphql": _graphql, "csv": _csv, "xml": _xml, "records": _records,
     }  # fmt: skip
+
+
+def _element(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return "".join(_element(name, v) for v in value)
+    held = "".join(_element(k, v) for k, v in value.items()) if isinstance(value, dict) else escape(str(value))
+    return f"<{name}>{held}</{name}>"
 
 
 def _list(items: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from headgate.model.errors import SourceError
 from .address import pools
 from .auth import login
 from .options import ApiOptions, spacing
-from .secrets import Secrets
+from .secrets import Secrets, is_secret
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 500, 502, 503, 504)
@@ -37,6 +38,11 @@ _MOST_REDIRECTS = 5
 _BLOCK = 1 << 16
 _EXCERPT = 300
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# Beyond both, what a packed answer unpacks to is no data.
+_LARGE, _RATIO = 1 << 30, 200
 
 clock, pause = time.monotonic, time.sleep
 
@@ -101,6 +107,7 @@ class Client:
     def __init__(self, options: ApiOptions) -> None:
         self.options = options
         self.secrets = Secrets()
+        self.secrets.add(*(value for name, value in options.headers.items() if is_secret(name)))
         self._pools = pools(private=options.private, ca=options.ca)
         self._spacing = spacing(options.rate) if options.rate else 0.0
         self._due = 0.0
@@ -156,6 +163,19 @@ class Client:
         shown = f"{call.method} {self.secrets.url(call.url)}{page}: {self.secrets.hide(what)}"
         return SourceError(shown, hint=self.secrets.hide(hint))
 
+    def leads_to(self, call: Call, target: str) -> str:
+        """The URL that an answer names, which may be relative.
+
+        Raises:
+            SourceError: it is none.
+        """
+        try:
+            url = urljoin(call.url, target)
+            origin(url)
+        except ValueError as e:
+            raise self.failure(call, f"the answer leads to {target[:_EXCERPT]!r}, which is no URL ({e})") from None
+        return url
+
     def close(self) -> None:
         """Close the connections. May be called twice."""
         self._pools.clear()
@@ -175,7 +195,7 @@ class Client:
             status, headers = self._once(call, to)
             if status not in _REDIRECTS or not (target := headers.get("location")):
                 return status, headers
-            url = urljoin(call.url, target)
+            url = self.leads_to(call, target)
             if urlsplit(url).scheme not in ("http", "https") or (
                 call.url.startswith("https:") and url.startswith("http:")
             ):
@@ -196,6 +216,7 @@ class Client:
             url = with_query(url, self._login.query())
         else:
             headers |= call.headers
+        self._check_headers(call, headers)
         self._pace()
         try:
             response = self._pools.urlopen(
@@ -212,6 +233,13 @@ class Client:
         except (HTTPError, UnicodeError) as e:
             raise _lost(e, self.options) from e
         return response.status, found
+
+    def _check_headers(self, call: Call, headers: Mapping[str, str]) -> None:
+        """Refuse what no header can have, without showing it."""
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                hint = "Look for a line end or another odd character in it, or at the end of a secret."
+                raise self.failure(call, f"the header {name!r} has a character that no header can have", hint)
 
     def _pace(self) -> None:
         if not self._spacing:
@@ -299,6 +327,11 @@ def _save(response: BaseHTTPResponse, to: Path) -> None:
         with to.open("wb") as out:
             for block in response.stream(_BLOCK, decode_content=True):
                 out.write(block)
+                if out.tell() > max(_LARGE, _RATIO * response.tell()):
+                    raise SourceError(
+                        f"an answer unpacks to more than {_LARGE >> 20:,} MiB, over {_RATIO} times its size",
+                        hint="That is no data; ask whoever runs the API.",
+                    )
     except HTTPError:
         raise
     except OSError as e:

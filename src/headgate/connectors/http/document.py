@@ -79,7 +79,7 @@ class Document:
             return [found]
         if found == b"null":
             return []
-        raise NoSuchPath(f"{path!r} is {what(found)}, not a list of records")
+        raise NoSuchPath(f"{repr(path) if path else 'the answer'} is {what(found)}, not a list of records")
 
     def _restored(self, record: bytes) -> bytes:
         for stand_in, half in self._halves.items():

@@ -88,6 +88,7 @@ class ApiOptions(Strict):
     @classmethod
     def _is_url(cls, value: str) -> str:
         parts = urlsplit(value)
+        _ = parts.port  # looked at, as a port that is none is told only then
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("the URL of an API is https://HOST/PATH")
         if parts.username or parts.password:

@@ -6,10 +6,10 @@ import codecs
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -18,6 +18,7 @@ from headgate.model.request import AskSpec, OffsetPagination, PagePagination, Re
 from .client import Answer, Call, Client, excerpt, origin, with_query
 from .document import Document, NoSuchPath, is_true, members, parse, text
 from .paging import Page, Turn, pager
+from .xml import as_json
 
 MOST_BYTES = 32 << 20
 """A page is held in memory; longer answers than this are not."""
@@ -26,7 +27,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
 # HTML is never what was asked for; as JSON it makes an error that shows it.
 _MEDIA = (
-    ("ndjson", "jsonl"), ("jsonl", "jsonl"), ("json-seq", "other"), ("json", "json"), ("html", "json"), ("csv", "csv"),
+    ("ndjson", "jsonl"), ("jsonl", "jsonl"), ("json-seq", "other"), ("json", "json"), ("html", "json"), ("xml", "xml"), ("csv", "csv"),
     ("tab-separated", "csv"),
 )  # fmt: skip
 
@@ -91,7 +92,7 @@ class Asking:
     def _all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
         turns = pager(spec.pagination)
         turn: Turn | None = turns.first()
-        url = self._client.options.url + _filled(spec.path, values, escape=True)
+        url = self._client.options.url + rooted(_filled(spec.path, values, escape=True))
         asked: set[object] = set()
         before = b""
         number = 1
@@ -151,7 +152,7 @@ class Asking:
 
     def _near(self, call: Call, target: str) -> str:
         """A URL that an answer names, if it is at the same place."""
-        url = urljoin(call.url, target)
+        url = self._client.leads_to(call, target)
         here, there = origin(call.url), origin(url)
         if here == there:
             return url
@@ -168,26 +169,28 @@ class Asking:
 
     def _look(self, spec: AskSpec, answer: Answer, number: int) -> Found:
         kind = self._kind(answer)
-        if kind == "jsonl":
-            return self._listed(
-                [line for line in answer.body.read_bytes().split(b"\n") if line.strip()], answer, number
-            )
-        if kind != "json":
-            return Found([], answer, True, Page(number, self._rows(spec, answer), None, b"", answer.headers))
+        nothing = Page(number, 0, None, b"", answer.headers)
+        if kind not in ("json", "jsonl", "xml"):
+            return Found([], answer, True, replace(nothing, count=self._rows(spec, answer)))
         size = answer.body.stat().st_size
         if size > MOST_BYTES:
             if spec.pagination is None and spec.errors is None:
-                return Found([], answer, True, Page(number, 0, None, b"", answer.headers))
+                return Found([], answer, True, nothing)
             raise self._client.failure(
                 answer.call, f"the page has {size >> 20:,} MiB, more than {MOST_BYTES >> 20}", "Ask for smaller pages."
             )
+        if kind == "jsonl":
+            lines = [line for line in answer.body.read_bytes().split(b"\n") if line.strip()]
+            return self._listed(lines, answer, number)
         document = self._document(answer)
         if document is None:
-            return Found([], answer, False, Page(number, 0, None, b"", answer.headers))
+            return Found([], answer, False, nothing)
         self._check(spec, document, answer)
         try:
             records = document.records(self._path(spec, document, answer))
         except NoSuchPath as e:
+            if kind == "xml" and number > 1:  # without records there is no element that they would be in
+                return self._listed([], answer, number, document)
             raise self._client.failure(answer.call, str(e), "Set request.records to the path of the records.") from None
         return self._listed([_one_line(r) for r in records], answer, number, document)
 
@@ -201,7 +204,7 @@ class Asking:
             return 0
         if self.format != "csv":
             raise self._client.failure(
-                answer.call, "answers with further pages are read as JSON, JSON Lines or CSV", _NOT_JSON
+                answer.call, "answers with further pages are read as JSON, JSON Lines, XML or CSV", _NOT_JSON
             )
         if isinstance(spec.pagination, OffsetPagination):
             # Records may go over several lines, so lines are no count of them.
@@ -217,7 +220,8 @@ class Asking:
             with answer.body.open("rb") as f:
                 first = f.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
             known = next((kind for word, kind in _MEDIA if word in media), "other")
-            self.format = "json" if known == "other" and first in (b"{", b"[", b"") else known
+            guess = {b"{": "json", b"[": "json", b"": "json", b"<": "xml"}.get(first, "other")
+            self.format = guess if known == "other" else known
         return self.format
 
     def _document(self, answer: Answer) -> Document | None:
@@ -226,16 +230,19 @@ class Asking:
         if not data and answer.status == 204:
             return None
         charset = answer.kind[1]
+        is_xml = self.format == "xml"
         try:
-            if charset and codecs.lookup(charset).name not in ("utf-8", "ascii"):
-                data = data.decode(charset).encode()
-            return parse(data.removeprefix(codecs.BOM_UTF8))
+            other = bool(charset) and codecs.lookup(charset).name not in ("utf-8", "ascii")
+            data = data.decode(charset).encode() if other else data.removeprefix(codecs.BOM_UTF8)
+            return Document(as_json(data, "utf-8" if other else None)) if is_xml else parse(data)
         except (ValueError, RecursionError, LookupError) as e:
             why = re.sub(r"^JSON is malformed: ", "", str(e)) if data else "it is empty"
             media = f" but {answer.kind[0]}" if answer.kind[0] and "json" not in answer.kind[0] else ""
             begins = f"; it begins: {excerpt(answer.body)}" if data else ""
             hint = "It may be a login page; check the URL and auth." if "html" in media else _NOT_JSON
-            raise self._client.failure(answer.call, f"the answer is not JSON{media} ({why}){begins}", hint) from None
+            raise self._client.failure(
+                answer.call, f"the answer is not {'XML' if is_xml else f'JSON{media}'} ({why}){begins}", hint
+            ) from None
 
     def _check(self, spec: AskSpec, document: Document, answer: Answer) -> None:
         """Refuse an answer that says it is an error although its status does not."""
@@ -257,6 +264,12 @@ class Asking:
         """Where the records are; the first page decides where the definition does not say."""
         if spec.records is not None:
             return spec.records
+        if self.format == "xml":
+            raise self._client.failure(
+                answer.call,
+                "it is not known which elements are the records",
+                "Say in request.records: a path below the root.",
+            )
         if self.found_path is None:
             lists = document.lists()
             if len(lists) > 1:
@@ -303,6 +316,11 @@ _NOT_JSON = "Check the request; if its answers are no JSON, say in source.format
 def _one_line(record: bytes) -> bytes:
     """A record without line ends, which JSON has only between its values."""
     return record.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in record or b"\r" in record else record
+
+
+def rooted(path: str) -> str:
+    """A path that can be nothing but one: `@elsewhere` behind a host would be another host."""
+    return path if not path or path[0] in "/?" else f"/{path}"
 
 
 def _body(spec: AskSpec, turn: Turn, values: Values) -> tuple[bytes | None, str]:

@@ -30,15 +30,16 @@ class Secrets:
     def url(self, url: str) -> str:
         """A URL without user, password and fragment, and without parameters that are called like a secret."""
         parts = urlsplit(url)
-        query = [(k, HIDDEN if _telling(k) else v) for k, v in parse_qsl(parts.query, keep_blank_values=True)]
+        query = [(k, HIDDEN if is_secret(k) else v) for k, v in parse_qsl(parts.query, keep_blank_values=True)]
         shown = urlencode(query, safe="*/:,[]") if query else ""
         host = parts.netloc.rpartition("@")[2]
         return self.hide(urlunsplit((parts.scheme, host, parts.path, shown, "")))
 
 
-def _telling(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether a parameter or header of this name has a secret in it, by what such are called."""
     lower = name.lower()
     # A page's token is no secret, and of use in a message.
     if "page" in lower or "next" in lower:
         return False
-    return any(word in lower for word in ("pass", "secret", "token", "key", "signature", "code"))
+    return any(word in lower for word in ("pass", "secret", "token", "key", "sign", "auth", "cookie"))

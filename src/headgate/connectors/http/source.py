@@ -18,7 +18,7 @@ from headgate.spi.source import Partition, Scan, Source
 
 from .client import Client
 from .options import read
-from .pages import Asking
+from .pages import Asking, rooted
 from .spool import Spool
 
 _LOOK = 4 << 20
@@ -52,7 +52,7 @@ class HttpSource:
 
     def partitions(self) -> list[Partition]:
         """The one there is; nothing is asked yet."""
-        return [Partition(self._client.secrets.url(self._client.options.url + self._request.path))]
+        return [Partition(self._client.secrets.url(self._client.options.url + rooted(self._request.path)))]
 
     def open(self, partition: Partition) -> Scan:
         """Ask for as many pages as it takes to know the columns.
@@ -110,10 +110,10 @@ class HttpSource:
     def _scan(self, spool: Spool, name: str) -> Scan:
         """What was kept, read as files are."""
         kind = spool.asking.format if spool.whole else "jsonl"
-        records = self._request.records if spool.whole and kind == "json" else None
+        records = self._request.records if spool.whole and kind in ("json", "xml") else None
         given = {n: getattr(self._options, n) for n in _OF_FILES if n in self._options.model_fields_set}
         spec = SourceSpec.model_validate(
-            {"path": str(spool.path), "format": None if kind == "other" else kind, "records": records} | given
+            {"path": str(spool.path), "format": None if kind in ("other", "xml") else kind, "records": records} | given
         )
         files: registry.SourceFactory = registry.load(registry.SOURCES, "files")
         source = files(spec, spool.path.parent)
@@ -122,7 +122,7 @@ class HttpSource:
         return source.open(replace(partition, name=name))
 
     def _findings(self, spool: Spool) -> dict[str, object]:
-        found: dict[str, object] = {} if spool.whole else {"format": "json"}
+        found: dict[str, object] = {} if spool.whole else {"format": spool.asking.format or "json"}
         if path := self._request.records or spool.asking.found_path:
             found["records"] = path
         if self._request.pagination is not None:
