@@ -57,3 +57,17 @@ def test_what_a_file_would_give_is_shown(folder: Path, headgate: Headgate) -> No
     assert "lines.sku" in shown.out
     wrong = headgate("check", "orders.json", "--set", "source.explode=line")
     assert "no column 'line' to explode" in wrong.out + wrong.err
+
+
+def test_a_column_of_which_a_part_is_taken_is_none_that_nobody_takes(
+    folder: Path, define: Define, headgate: Headgate
+) -> None:
+    (folder / "orders.json").write_text('[{"nr": 1, "customer": {"name": "Ada"}}]')
+    definition = {
+        "source": "orders.json", "key": "id", "fields": {"id": "nr", "name": "customer.name"}, "schema": {"new_columns": "reject"},
+        "destination": {"connection": "shop", "table": "item", "create": True},
+    }  # fmt: skip
+    define("sqlite:///shop.db", **definition)
+    assert counts(headgate("run", "items", "--json").json) == {"created": 1}
+    (folder / "orders.json").write_text('[{"nr": 1, "customer": {"name": "Ada"}, "more": 1}]')
+    assert "'more', which no field takes" in headgate("run", "items").err

@@ -86,8 +86,9 @@ def plan_fields(spec: ImportSpec, source: list[str], table: TableSchema | None) 
 
 
 def unclaimed(spec: ImportSpec, fields: Mapping[str, FieldSpec], source: list[str]) -> list[str]:
-    """The source's columns that no field takes and no expression speaks of."""
+    """The source's columns that no field takes anything of, and no expression speaks of."""
     taken = {c for f in fields.values() for c in f.columns}
+    taken |= {c for c in source for path in taken if path.startswith(f"{c}.")}
     texts = [t for t in (spec.filter, spec.delete_when, *(f.expr for f in fields.values())) if t]
     return [c for c in source if c not in taken and not any(_speaks_of(t, c) for t in texts)]
 
