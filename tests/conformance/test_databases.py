@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -24,7 +25,7 @@ from headgate.model.spec import SourceSpec
 from headgate.model.text import text_form
 from headgate.model.write import Operation, WriteSpec
 from headgate.spi import registry
-from headgate.spi.source import Declares, Source
+from headgate.spi.source import Cancels, Declares, Source
 from headgate.testing.hostile_sources import MakeOf
 from headgate.testing.runs import Row, fields, run
 from headgate.testing.source import Make, SourceConformance
@@ -69,6 +70,7 @@ class DatabaseTests(SourceConformance):
     text = "text"
     most = 10_000
     quotes = '"'
+    endless = "select a.id from item a, item b, item c, item d, item e where a.id || b.id || c.id || d.id = e.id || 'x'"
 
     @pytest.fixture
     def url(self) -> str:
@@ -162,6 +164,28 @@ class DatabaseTests(SourceConformance):
             execute("insert into item values ('2', 'desk')")
             again = source.open(source.partitions()[0])
             assert [r for b in again.batches() for r in b.records.to_pylist()] == first == [{"id": "1", "name": "lamp"}]
+
+    def test_reading_is_broken_off_from_another_thread(self, url: str, execute: Execute) -> None:
+        self.fill(execute, "item", ["id"], [[str(i)] for i in range(100)])
+        said: list[BaseException] = []
+        with closing(open_source(url, query=self.endless)) as source:
+            scan = source.open(source.partitions()[0])
+            assert isinstance(scan, Cancels)
+
+            def reading() -> None:
+                try:
+                    for _ in scan.batches():
+                        pass
+                except HeadgateError as e:
+                    said.append(e)
+
+            thread = threading.Thread(target=reading)
+            thread.start()
+            while thread.is_alive():  # SQLite knows nothing of a cancellation that came before its query
+                scan.cancel()
+                thread.join(0.05)
+        assert len(said) == 1
+        scan.cancel()
 
     def test_columns_are_chosen_and_named_if_not_there(self, url: str, execute: Execute) -> None:
         self.fill(execute, "item", ["id", "name"], [["1", "lamp"]])
@@ -308,6 +332,13 @@ class TestPostgres(DatabaseTests):
             (1, "d", "infinity"), (2, "m", "NaN"), (3, "d", "0044-03-15 BC"), (4, "d", "10000-01-01"),
         ]  # fmt: skip
 
+    def test_a_query_that_breaks_off_is_no_end(self, url: str, execute: Execute) -> None:
+        query = "select 100000 / (150000 - g) as v from generate_series(1, 200000) g"
+        with closing(open_source(url, query=query)) as source:
+            scan = source.open(source.partitions()[0])
+            with pytest.raises(SourceError, match="division by zero"):
+                list(scan.batches())
+
     def test_a_text_longer_than_a_piece_is_read(self, url: str, execute: Execute) -> None:
         execute("create table item (v text)")
         execute("insert into item select repeat('é\"\n,', 5000000) from generate_series(1, 2)")
@@ -317,6 +348,9 @@ class TestPostgres(DatabaseTests):
 class TestMariadb(DatabaseTests):
     text = "text character set utf8mb4"
     quotes = "`"
+    endless = DatabaseTests.endless.replace(
+        "a.id || b.id || c.id || d.id = e.id || 'x'", "concat(a.id, b.id, c.id, d.id) = concat(e.id, 'x')"
+    )
     most = 1000
 
     @pytest.fixture

@@ -80,3 +80,23 @@ def test_a_signal_during_a_later_batch(
     assert unsound(tmp_path / "state") == []
     assert headgate("undo", 1, "--json").json["reversed"] == 900
     assert shop.read("item") == []
+
+
+@pytest.mark.needs_postgres
+def test_a_query_that_takes_long_is_broken_off(
+    postgres_shop: Shop, define: Define, start: Start, headgate: Headgate
+) -> None:
+    slow = "select g as id, pg_sleep(0.05)::text as name from generate_series(1, 1000000) g"
+    definition = {"source": {"connection": "shop", "query": slow}, "fields": {"id": {"type": "integer"}}}
+    define(
+        postgres_shop,
+        None,
+        **definition,
+        destination={"connection": "sqlite:///to.db", "table": "item", "create": True},
+    )
+    process = start("run", "items")
+    while not postgres_shop.sql("select 1 from pg_stat_activity where query like 'copy (select%' and state = 'active'"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert headgate("show", 1, "--json").json["status"] == "cancelled"

@@ -16,7 +16,7 @@ from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.spec import ImportSpec
 from headgate.model.types import FieldType
-from headgate.spi.source import BATCH_ROWS, Declares, Digests, Fetches, Finishes, Partition, Scan, Source
+from headgate.spi.source import BATCH_ROWS, Cancels, Declares, Digests, Fetches, Finishes, Partition, Scan, Source
 
 Raw = msgspec.Raw
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -233,6 +233,11 @@ class NestedScan:
         """See `headgate.spi.source.Fetches`."""
         if isinstance(self._scan, Fetches):
             yield from self._scan.fetch()
+
+    def cancel(self) -> None:
+        """See `headgate.spi.source.Cancels`."""
+        if isinstance(self._scan, Cancels):
+            self._scan.cancel()
 
     def progress(self) -> float:
         """See `Scan`."""

@@ -20,7 +20,7 @@ from headgate.model.record import Batch, Mapped, Reject
 from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.write import Matched, Operation, WriteSpec
 from headgate.spi.destination import Destination, Writer
-from headgate.spi.source import Fetches, Scan
+from headgate.spi.source import Cancels, Fetches, Scan
 
 from .ahead import ahead
 from .anomaly import check_usual
@@ -90,7 +90,7 @@ class Runner:
         write = replace(self._prepared.write, journal=False)
         if not self._prepared.write.journal:
             self._run.warnings.append("a run of it cannot be undone: it keeps no journal")
-        with aborting(self._prepared.destination.open(write)) as writer:
+        with aborting(self._prepared.destination.open(write), self._prepared.first) as writer:
             self._plan(writer, save)
 
     def run(self) -> None:
@@ -108,7 +108,7 @@ class Runner:
                 self._start = resume(self._ledger, run, p.partitions, last)
                 self._account = run.account
             write = replace(p.write, ticket=ticket)
-            with delivering(p.destination, write, self._ledger, run) as (writer, delivery):
+            with delivering(p.destination, write, self._ledger, run, p.first) as (writer, delivery):
                 delivery.sources = sources(p.partitions)
                 self._execute(writer, delivery)
 
@@ -328,27 +328,36 @@ def _left_out(findings: dict[str, object]) -> list[str]:
 
 
 @contextmanager
-def aborting(writer: Writer) -> Iterator[Writer]:
-    """The writer; on leaving, what was not committed is forgotten. Ctrl-C breaks off what it is busy with."""
+def aborting(writer: Writer, scan: Scan | None = None) -> Iterator[Writer]:
+    """The writer; on leaving, what was not committed is forgotten. Ctrl-C breaks off what it and the scan are busy with."""
     try:
-        with breaking_off(writer.cancel):
+        with breaking_off(_both(writer, scan)):
             yield writer
     finally:
         with uninterrupted():
             writer.abort()
 
 
+def _both(writer: Writer, scan: Scan | None) -> Callable[[], None]:
+    def cancel() -> None:
+        if isinstance(scan, Cancels):
+            scan.cancel()
+        writer.cancel()
+
+    return cancel
+
+
 @contextmanager
 def delivering(
-    destination: Destination, write: WriteSpec, ledger: Ledger, run: Run
+    destination: Destination, write: WriteSpec, ledger: Ledger, run: Run, scan: Scan | None = None
 ) -> Iterator[tuple[Writer, Delivery]]:
     """A writer with its journal and checkpoints; on leaving, what was not committed is forgotten. Ctrl-C breaks off what
-    it is busy with.
+    it and the scan are busy with.
     """
     writer = destination.open(write)
     delivery = Delivery(writer, write, ledger, run)
     try:
-        with breaking_off(writer.cancel):
+        with breaking_off(_both(writer, scan)):
             yield writer, delivery
     finally:
         with uninterrupted():

@@ -51,13 +51,16 @@ class Kept:
         schema: names and types of the columns.
         pages: gives the records, once; it is closed when there are no more.
         rows: about how many records there are; 0 when not known.
+        stop: breaks off what `pages` waits for, from another thread.
 
     Attributes:
         rows: the same, corrected by what was read.
     """
 
-    def __init__(self, schema: pa.Schema, pages: Iterator[Page], rows: int = 0) -> None:
-        self.schema, self.rows = schema, rows
+    def __init__(
+        self, schema: pa.Schema, pages: Iterator[Page], rows: int = 0, stop: Callable[[], None] | None = None
+    ) -> None:
+        self.schema, self.rows, self._stop = schema, rows, stop
         self._pages: Iterator[Page] | None = pages
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="headgate-")  # noqa: SIM115 - closed by `close`
         self._places: list[tuple[int, int, int]] = []
@@ -117,6 +120,11 @@ class Kept:
                 if close := getattr(pages, "close", None):
                     close()
 
+    def cancel(self) -> None:
+        """Break off what a thread waits for that reads."""
+        if self._stop is not None and self._pages is not None:
+            self._stop()
+
     def close(self) -> None:
         """Stop reading, and remove the file."""
         self._end()
@@ -168,6 +176,10 @@ class KeptScan:
     def progress(self) -> float:
         """See `Scan`."""
         return min(1.0, self._done / max(1, self._kept.rows))
+
+    def cancel(self) -> None:
+        """See `headgate.spi.source.Cancels`."""
+        self._kept.cancel()
 
     def close(self) -> None:
         """Nothing of its own."""

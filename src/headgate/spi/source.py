@@ -115,6 +115,15 @@ class Fetches(Protocol):
 
 
 @runtime_checkable
+class Cancels(Protocol):
+    """What a scan may offer beside: breaking off what a thread waits for that reads it."""
+
+    def cancel(self) -> None:
+        """From any thread: whoever reads gets an error soon. Has no effect once everything was read."""
+        ...
+
+
+@runtime_checkable
 class Reaches(Protocol):
     """What a source may offer beside: saying whether its connection is good, without reading."""
 

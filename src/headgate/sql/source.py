@@ -72,6 +72,10 @@ class Snapshot(Protocol):
         """
         ...
 
+    def cancel(self) -> None:
+        """Break off what another thread waits for."""
+        ...
+
     def close(self) -> None:
         """Disconnect. May be called twice."""
         ...
@@ -107,7 +111,7 @@ class DatabaseSource:
         if self._snapshot is None or self._kept is None:
             with _as_source():
                 self._snapshot = self._read(self._wanted())
-            self._kept = Kept(self._snapshot.schema, _pages(self._snapshot), self._snapshot.rows)
+            self._kept = Kept(self._snapshot.schema, _pages(self._snapshot), self._snapshot.rows, self._snapshot.cancel)
         declared = {
             name: replace(of, native="")
             for name, of in self._snapshot.declared.items()

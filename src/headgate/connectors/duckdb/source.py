@@ -114,6 +114,10 @@ class DuckdbSnapshot:
             if batch.num_rows:
                 yield page(arrays, self.schema)
 
+    def cancel(self) -> None:
+        """See `Snapshot`."""
+        self._session.cancel()
+
     def close(self) -> None:
         """See `Snapshot`."""
         self._session.close()

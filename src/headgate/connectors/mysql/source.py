@@ -107,6 +107,10 @@ class MysqlSnapshot:
             arrays = [_array(v, kind, f) for v, kind, f in zip(values, self._kinds, self.schema, strict=True)]
             yield page(arrays, self.schema)
 
+    def cancel(self) -> None:
+        """See `Snapshot`."""
+        self._session.cancel()
+
     def close(self) -> None:
         """See `Snapshot`."""
         self._session.close()

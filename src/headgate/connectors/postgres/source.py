@@ -141,6 +141,7 @@ class PostgresSnapshot:
                         raise Cancelled("stopped")
                     continue
                 if count < 0:
+                    _check_end(connection)
                     break
                 rows.append(bytes(data))
                 size += count
@@ -174,9 +175,27 @@ class PostgresSnapshot:
             ),
         )  # fmt: skip
 
+    def cancel(self) -> None:
+        """See `Snapshot`."""
+        self._session.cancel()
+
     def close(self) -> None:
         """See `Snapshot`."""
         self._session.close()
+
+
+def _check_end(connection: psycopg.pq.abc.PGconn) -> None:
+    """Whether COPY came to its end, or broke off: libpq gives the same sign of both, and the error as a result.
+
+    Raises:
+        psycopg.Error: it broke off.
+    """
+    failed: psycopg.Error | None = None
+    while (result := connection.get_result()) is not None:
+        if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            failed = psycopg.errors.error_from_result(result)
+    if failed is not None:
+        raise failed
 
 
 def _type(column: psycopg.Column) -> pa.DataType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,6 +151,11 @@ class SqliteSnapshot:
                     f"{self._path}: {e}", hint="Read the column as bytes: a query with CAST(… AS BLOB)."
                 ) from e
             raise failure(e, self._path) from e
+
+    def cancel(self) -> None:
+        """See `Snapshot`."""
+        with suppress(sqlite3.Error):  # it is closed
+            self._con.interrupt()
 
     def close(self) -> None:
         """See `Snapshot`."""
