@@ -173,7 +173,7 @@ class Place:
             try:
                 return sorted(execute("select id, name, qty from item"))
             except Exception as e:
-                if self.case.fresh and any(w in str(e) for w in ("no such table", "not exist")):
+                if self.case.fresh and any(w in str(e) for w in ("no such table", "not exist", "doesn't exist")):
                     return []
                 raise
 

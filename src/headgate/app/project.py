@@ -33,6 +33,8 @@ SETTINGS = "headgate.yaml"
 STATE = ".headgate"
 FILES = "files"
 """The connector of sources without a connection."""
+OTHERS = "sqlalchemy"
+"""The connector of databases that have none of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,8 @@ class Project:
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base, registry.Connected(options, place=place(options)))
         scheme, options = self._reached(spec.connection, registry.SOURCES)
+        if scheme not in registry.names(registry.SOURCES):
+            scheme = OTHERS
         factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
         folder = base if "://" in spec.connection else self.folder
         return factory(spec, folder, registry.Connected(options, since))
