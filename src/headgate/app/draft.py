@@ -104,8 +104,8 @@ def _text(wanted: Definition, fields: list[ProposedField], findings: Mapping[str
     given = spec.source.model_dump(exclude_unset=True, by_alias=True)
     told = {
         k: findings[k]
-        for k in ("format", "encoding", "delimiter", "sheet", "header")
-        if k in findings and k not in given
+        for k in ("format", "encoding", "delimiter", "sheet", "header", "records")
+        if k in findings and k not in given and (k != "records" or isinstance(findings[k], str))
     }
     lines += [f"  {k}: {_scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
     lines.append("fields:")

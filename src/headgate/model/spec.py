@@ -30,7 +30,7 @@ class SourceSpec(Strict):
     path: str | list[str] = Field(
         description="File, pattern (`inbox/*.csv`, read in name order), list of them, or `-` for standard input. Relative to the project."
     )
-    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet", "arrow", "avro"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xml", "xlsx", "parquet", "arrow", "avro"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
@@ -73,7 +73,7 @@ class SourceSpec(Strict):
     )
     records: str | None = Field(
         None,
-        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
+        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list. XML: which elements are records, by the end of their path (`products/product`), or all of it after a slash (`/catalog/product`); by default the only ones that are repeated.",
     )
     nulls: list[str] = Field(
         [], description="Words that mean no value, exactly as written. None by default: `NA` stays `NA`."
