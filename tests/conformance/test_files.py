@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import fastavro
 import pyarrow as pa
@@ -71,6 +72,8 @@ def several(path: Path) -> None:
 WIDTHS = {"sku": 6, "name": 12, "qty": 3}
 FIXED = "".join(f"{r['sku']:<6}{r['name']:<12}{r['qty']:>3}\n" for r in ROWS)
 
+XML = "".join("<item>" + "".join(f"<{k}>{escape(v)}</{k}>" for k, v in r.items()) + "</item>\n" for r in ROWS)
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "fixed": {"widths": WIDTHS},
     "fixed-ragged": {"widths": WIDTHS},
@@ -105,6 +108,7 @@ INPUTS: dict[str, tuple[str, Callable[[Path], object], list[dict[str, Any]]]] = 
     "arrow-file": ("items.arrow", lambda path: arrow(path, pa.ipc.new_file), ROWS),
     "arrow-stream": ("items.arrows", lambda path: arrow(path, pa.ipc.new_stream), ROWS),
     "avro": ("items.avro", lambda path: avro(path, list(ROWS[0]), ROWS), ROWS),
+    "xml": ("items.xml", text(f"<shop><items>{XML}</items></shop>"), ROWS),
     "xlsx": ("items.xlsx", workbook, ROWS),
 }
 
@@ -144,6 +148,15 @@ def avro_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return SourceSpec(path=path.name)
 
 
+def xml_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
+    # An element's name is a word; XML has no characters that do nothing but control.
+    if len(set(names)) < len(names) or not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", n) for n in names):
+        return None
+    items = ["".join(f"<{n}>{escape(v)}</{n}>" for n, v in zip(names, row, strict=True)) for row in rows]
+    path.write_text("<items>" + "".join(f"<item>{i}</item>\n" for i in items) + "</items>", encoding="utf-8")
+    return SourceSpec(path=path.name, records="item")
+
+
 def xlsx_of(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> SourceSpec | None:
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()
@@ -170,6 +183,7 @@ OF = {
     "parquet": parquet_of,
     "arrow": arrow_of,
     "avro": avro_of,
+    "xml": xml_of,
     "xlsx": xlsx_of,
 }
 

@@ -63,6 +63,11 @@ UNREADABLE: dict[str, Callable[[Path], bytes]] = {
     "cut.arrows": lambda f: b"\xff\xff\xff\xff\x10\0\0\0" + b"\0" * 99,
     "text.avro": lambda f: GOOD.encode(),
     "cut.avro": lambda f: b"Obj\x01" + b"\x04" * 40,
+    "empty.xml": lambda f: b"",
+    "text.xml": lambda f: GOOD.encode(),
+    "cut.xml": lambda f: b"<items><item><sku>A-1</sku></item><item><sku>",
+    "bomb.xml": lambda f: b"<!DOCTYPE i [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><i><a>&b;</a><a/></i>",
+    "lists.xml": lambda f: b"<r><a/><a/><b/><b/></r>",
     "plain.csv.gz": lambda f: b"\x1f\x8b" + GOOD.encode(),
     "cut.csv.gz": lambda f: gzip.compress(GOOD.encode() * 999)[:100],
     "cut.csv.bz2": lambda f: bz2.compress(GOOD.encode() * 999)[:100],
@@ -186,6 +191,24 @@ def test_bad_records_of_a_json_document_are_refused_alone(folder: Path, headgate
     _, codes = _run(headgate, folder, "items.json", json.dumps(records, indent=1).encode())
     assert sorted(c for found in codes.values() for c in found) == ["KY01", "TY02"]
     assert rows("select sku from item") == [("A-1",)]
+
+
+def test_bad_records_of_an_xml_document_are_refused_alone(folder: Path, headgate: Headgate, rows: Ask) -> None:
+    items = ["<sku>A-1</sku><price>1.5</price>", "<sku>A-2</sku><price><net>1</net></price>", "<price>3</price>"]
+    document = "<items>\n" + "".join(f"<item>{i}</item>\n" for i in items) + "</items>"
+    settings = ["source.columns=[sku, price]"]
+    _, codes = _run(headgate, folder, "items.xml", document.replace("<net>1</net>", "dear").encode(), *settings)
+    assert codes == {3: ["TY02"], 4: ["KY01"]}
+    assert rows("select sku from item") == [("A-1",)]
+
+
+def test_nested_values_of_xml_are_mapped_by_their_path(folder: Path, headgate: Headgate, rows: Ask) -> None:
+    (folder / "items.xml").write_text(
+        "<r><i n='1'><a><city>Paris</city></a></i><i n='2'><a><city>Rome</city></a></i></r>"
+    )
+    fields = "fields={sku: '@n', city: a/city, shout: {expr: upper(\"a/city\")}}"
+    assert headgate("run", "items.xml", *INTO, "--set", fields).code == 0
+    assert rows("select sku, city, shout from item order by sku") == [(1, "Paris", "PARIS"), (2, "Rome", "ROME")]
 
 
 def test_bad_cells_of_a_sheet_are_refused_with_their_row(folder: Path, headgate: Headgate, rows: Ask) -> None:

@@ -111,8 +111,8 @@ def _text(
     given = spec.source.model_dump(exclude_unset=True, by_alias=True)
     told = {
         k: findings[k]
-        for k in ("format", "encoding", "delimiter", "sheet", "header")
-        if k in findings and k not in given
+        for k in ("format", "encoding", "delimiter", "sheet", "header", "records")
+        if k in findings and k not in given and (k != "records" or isinstance(findings[k], str))
     }
     if findings.get("header_rows", 1) not in (0, 1) and not {"header", "header_rows"} & given.keys():
         # A header whose row is named has one row unless more are said.

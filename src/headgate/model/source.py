@@ -49,7 +49,7 @@ class SourceSpec(Strict):
         None, description="Connection: read only what is new since the last run."
     )
     request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
-    format: Literal["csv", "fixed", "json", "jsonl", "xlsx", "parquet", "arrow", "avro"] | None = Field(
+    format: Literal["csv", "fixed", "json", "jsonl", "xml", "xlsx", "parquet", "arrow", "avro"] | None = Field(
         None, description="Format; by default told from the name and the content."
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
@@ -111,7 +111,7 @@ class SourceSpec(Strict):
     )
     records: str | None = Field(
         None,
-        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list.",
+        description="JSON: where the list of records is, as keys joined by dots (`data.items`); by default the document itself, or its only list. XML: which elements are records, by the end of their path (`products/product`), or all of it after a slash (`/catalog/product`); by default the only ones that are repeated.",
     )
     explode: str | None = Field(
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from importlib import import_module
@@ -20,6 +21,7 @@ OPENERS: Final = {
     "fixed": ("fixed", "open_fixed"),
     "json": ("json_scan", "open_json"),
     "jsonl": ("json_scan", "open_jsonl"),
+    "xml": ("xml_scan", "open_xml"),
     "xlsx": ("xlsx", "open_xlsx"),
     "parquet": ("parquet", "open_parquet"),
     "arrow": ("arrow", "open_arrow"),
@@ -27,14 +29,14 @@ OPENERS: Final = {
 }
 ENDINGS: Final = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv", ".txt": "csv", ".dat": "csv",
-    ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".xml": "xml",
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx", ".xlsb": "xlsx", ".ods": "xlsx",
     ".parquet": "parquet", ".pq": "parquet",
     ".arrow": "arrow", ".arrows": "arrow", ".feather": "arrow", ".ipc": "arrow", ".avro": "avro",
 }  # fmt: skip
 _SPOKEN: Final = {
     "csv": "CSV", "fixed": "text of fixed width", "json": "JSON", "jsonl": "JSON Lines", "xlsx": "a workbook", "parquet": "Parquet",
-    "arrow": "Arrow", "avro": "Avro",
+    "arrow": "Arrow", "avro": "Avro", "xml": "XML",
 }  # fmt: skip
 _MAGIC: Final = (
     (b"PAR1", "parquet", "a Parquet file"),
@@ -51,8 +53,10 @@ _MAGIC: Final = (
     (b"Obj\x01", "avro", "an Avro file"),
     (b"{\\rtf", "", "a rich text document"),
 )
-_MARKUP = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body|<table)", re.IGNORECASE)
+_MARKUP = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype\s+html|<html|<head|<body|<table)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml\s")
+# Without a declaration it may be anything that begins with a word in angles, unless there is no other sign.
+_TAG = re.compile(rb"\s*<(?:!--|!DOCTYPE\s|[A-Za-z_][\w.:-]*[\s/>])")
 _JSON = re.compile(rb"\s*(?:\{\s*(?:\"[^\"\n]{0,200}\"\s*:|\}\s*\Z)|\[\s*(?:[\{\[]|\]\s*\Z))")
 _JSON_LINES = re.compile(rb"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
 _HEAD = 8192
@@ -106,7 +110,7 @@ def tell(path: Path, name: str, given: str | None) -> str:
         raise SourceError(f"{name} is neither text nor a format that is known", hint=f"Known are {', '.join(OPENERS)}.")
     if named in ("csv", "fixed") and _binary(head):
         raise SourceError(f"{name} is not text", hint="Check that it is the right file, or set source.encoding.")
-    return named or content or "csv"
+    return named or content or ("xml" if _TAG.match(head.removeprefix(codecs.BOM_UTF8)) else "csv")
 
 
 def _expected(named: str | None) -> str:
@@ -124,11 +128,11 @@ def _content(path: Path, head: bytes) -> tuple[str, str]:
         return "", f"compressed with {compression}"
     if head[_TAR : _TAR + 5] == b"ustar":
         return "", "a tar archive"
-    text = head.removeprefix(b"\xef\xbb\xbf")
+    text = head.removeprefix(codecs.BOM_UTF8)
     if _MARKUP.match(text):
         return "", "an HTML page"
     if _XML.match(text):
-        return "", "an XML document"
+        return "xml", "an XML document"
     if _JSON.match(text):
         return ("jsonl", "JSON Lines") if _JSON_LINES.match(text) else ("json", "JSON")
     return "", ""
