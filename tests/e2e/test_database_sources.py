@@ -190,3 +190,35 @@ def test_records_the_destination_refuses_are_told_as_they_were_read(
     (told,) = headgate("rejects", run["id"], "--json").json
     assert told["raw"]["name"] == "desk"
     assert goal("select name from item") == [("lamp",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sqlite:///none.db#stock", "there is no such file"),
+        ("sqlite:///shop.db#stok", "There are: stock"),
+        ("https://example.invalid/x.csv", "Download a file first"),
+        ("oracel://localhost/x#stock", "no connector knows URLs that begin with oracel://"),
+    ],
+)
+def test_mistakes_without_a_definition_are_said_too(
+    sqlite_shop: Shop, headgate: Headgate, name: str, said: str
+) -> None:
+    sqlite_shop.table("stock", "id integer primary key, name text", [(1, "lamp")])
+    done = headgate("run", name, "--into", "sqlite:///goal.db#item", "--key", "id", "--create")
+    assert done.code in (1, 2)
+    assert said in done.err
+
+
+def test_a_url_that_only_sqlalchemy_may_know_is_said_where_that_is_not_there(
+    headgate: Headgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for module in [m for m in sys.modules if m.startswith("headgate.connectors.sqlalchemy")]:
+        monkeypatch.delitem(sys.modules, module)
+    done = headgate("run", "postgre://localhost/x#stock", "--into", "sqlite:///goal.db#item", "--key", "id", "--create")
+    assert done.code == 2
+    assert "no connector of its own that reads postgre://" in done.err
+    assert "postgresql" in done.err

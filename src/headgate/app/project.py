@@ -172,9 +172,7 @@ class Project:
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base, registry.Connected(options, place=place(options)))
         scheme, options = self._reached(spec.connection, registry.SOURCES)
-        if scheme not in registry.names(registry.SOURCES):
-            scheme = OTHERS
-        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        factory: registry.SourceFactory = _reader(scheme)
         folder = base if "://" in spec.connection else self.folder
         return factory(spec, folder, registry.Connected(options, since))
 
@@ -225,6 +223,25 @@ class Project:
             return self.folder / STATE
         base = os.environ.get("XDG_STATE_HOME")
         return (Path(base) if base else Path.home() / ".local" / "state") / "headgate"
+
+
+def _reader(scheme: str) -> registry.SourceFactory:
+    """What reads a connection with such a URL.
+
+    Raises:
+        UsageError: nothing does, or what it needs is not installed.
+    """
+    own = [n for n in registry.names(registry.SOURCES) if n not in (FILES, OTHERS, "records")]
+    try:
+        found: registry.SourceFactory = registry.load(registry.SOURCES, scheme if scheme in own else OTHERS)
+    except UsageError as e:
+        if scheme in own:
+            raise
+        raise UsageError(
+            f"Headgate has no connector of its own that reads {scheme}://",
+            hint=f"It has: {', '.join(own)}. Other databases are read through SQLAlchemy: pip install 'headgate[sqlalchemy]' and a driver.",
+        ) from e
+    return found
 
 
 def _placed(spec: SourceSpec) -> SourceSpec:
