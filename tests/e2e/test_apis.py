@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from headgate.app.project import open_project
+from headgate.app.service import make_plan
+from headgate.engine.runner import Progress
 from headgate.testing.server import ApiServer
 from support.shop import Ask, Headgate, Start, finish
 from support.trouble import begun
@@ -120,6 +124,16 @@ def test_a_run_that_was_left_goes_on_if_the_answers_are_the_same(
     api.records[0] = api.records[0].replace('"m"', '"n"')
     assert headgate("run", "customers").code == 0
     assert rows("select count(*), count(distinct id) from customer") == [(140_000, 140_000)]
+
+
+def test_all_pages_are_here_before_anything_waits_for_them(api: ApiServer, folder: Path) -> None:
+    api.records = [f'{{"id": {n}, "name": "{"x" * 100_000}", "owed": 1, "since": null}}' for n in range(100)]
+    project = open_project(folder)
+    seen: list[Progress] = []
+    make_plan(project, project.load("customers"), seen.append)
+    assert [phase for phase, _ in groupby(seen, lambda p: p.phase)][:2] == ["fetching", "reading"]
+    fetched = [p.read for p in seen if p.phase == "fetching"]
+    assert fetched == [60, 70, 80, 90, 100, 100]
 
 
 def test_a_missing_connection_is_told_with_its_place(api: ApiServer, headgate: Headgate, folder: Path) -> None:

@@ -106,9 +106,10 @@ class Spool:
             body.replace(self.path)
         else:
             with closing(self.path.open("ab+")) as out, body.open("rb") as file:
-                out.seek(-1, 2)
-                if out.read(1) != b"\n":
-                    out.write(b"\n")
+                if out.seek(0, 2):
+                    out.seek(-1, 2)
+                    if out.read(1) != b"\n":
+                        out.write(b"\n")
                 first = file.readline(1 << 16)
                 if first.rstrip(b"\r\n").removeprefix(codecs.BOM_UTF8) != self._head.removeprefix(codecs.BOM_UTF8):
                     out.write(first)
