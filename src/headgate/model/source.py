@@ -49,8 +49,11 @@ class SourceSpec(Strict):
         None, description="Connection: read only what is new since the last run."
     )
     request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
-    format: Literal["csv", "fixed", "json", "jsonl", "xml", "xlsx", "parquet", "arrow", "avro"] | None = Field(
-        None, description="Format; by default told from the name and the content."
+    format: (
+        Literal["csv", "fixed", "json", "jsonl", "xml", "xlsx", "xls", "xlsb", "ods", "parquet", "arrow", "avro"] | None
+    ) = Field(
+        None,
+        description="Format; by default told from the name and the content. `xlsx`, `xls`, `xlsb` and `ods` all mean a workbook.",
     )
     compression: Literal["none", "gzip", "bzip2", "xz", "zstd", "zip"] | None = Field(
         None, description="Compression; by default told from the content. Every file in a zip archive is read."
@@ -167,7 +170,9 @@ class SourceSpec(Strict):
 
     @property
     def told_format(self) -> str | None:
-        """The format, where it is said or follows from another key."""
+        """The format, where it is said or follows from another key; ``xlsx`` for every kind of workbook."""
+        if self.format in ("xls", "xlsb", "ods"):
+            return "xlsx"
         return self.format or (None if self.widths is None and self.ruler is None else "fixed")
 
     @model_validator(mode="after")

@@ -99,7 +99,7 @@ def pieces(name: str, path: Path, options: SourceSpec) -> list[Piece]:
             f"{name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."
         ) from e
     compression: str = options.compression or packed.told(head)
-    if options.compression is None and compression == "zip" and (options.format == "xlsx" or is_workbook(path)):
+    if options.compression is None and compression == "zip" and (options.told_format == "xlsx" or is_workbook(path)):
         compression = "none"
     if compression == "none":
         return [Piece(name, path, size=size)]

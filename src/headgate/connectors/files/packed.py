@@ -77,8 +77,8 @@ def members(name: str, path: Path, most: int | None) -> list[Piece]:
     if any(i.flag_bits & 1 for i in found):
         raise SourceError(f"{name} is encrypted", hint="Unpack it with its password first.")
     # No member unpacks to more than the archive says it does.
-    if sum(i.file_size for i in found) > (limit := _limit(path, most)):
-        raise _bomb(name, limit, most)
+    if sum(i.file_size for i in found) > (limit := limit_of(path, most)):
+        raise bomb(name, limit, most)
     return [Piece(f"{name}: {i.filename}", path, "zip", i.filename, i.file_size) for i in found]
 
 
@@ -91,14 +91,14 @@ def unpack(piece: Piece, to: Path, most: int | None) -> None:
     Raises:
         SourceError: the data is not so compressed, is damaged, is a bomb, or there is no room.
     """
-    limit = _limit(piece.path, most)
+    limit = limit_of(piece.path, most)
     try:
         with to.open("wb") as out:
             done = 0
             for data in _unpacked(piece):
                 done += len(data)
                 if done > limit:
-                    raise _bomb(piece.name, limit, most)
+                    raise bomb(piece.name, limit, most)
                 out.write(data)
     except _BROKEN as e:
         raise _broken(piece, e) from None
@@ -111,11 +111,13 @@ def unpack(piece: Piece, to: Path, most: int | None) -> None:
         ) from e
 
 
-def _limit(path: Path, most: int | None) -> int:
+def limit_of(path: Path, most: int | None) -> int:
+    """Bytes a file may unpack to: `most`, by default what is sensible."""
     return max(_LARGE, _RATIO * path.stat().st_size) if most is None else most
 
 
-def _bomb(name: str, limit: int, most: int | None) -> SourceError:
+def bomb(name: str, limit: int, most: int | None) -> SourceError:
+    """What is said of a file that unpacks to more than `limit` bytes."""
     if most is not None:
         return SourceError(
             f"{name} unpacks to more than source.max_unpacked, {limit:,} bytes", hint="Raise it if that is meant."

@@ -17,15 +17,13 @@ from headgate.spi.source import Scan
 
 from .base import Input
 from .gather import Batches, Decoded, without
-from .xlsx_book import Book, open_book, pick
+from .xlsx_book import Book, check_extent, open_book, pick
 from .xlsx_cells import text, text_column
 from .xlsx_header import LOOK, Header, find_header, letters, unique
 from .xlsx_look import Look, extent, look
 
 # Rows turned into columns at a time: few enough that their cells are still in the processor's cache.
 _CHUNK = 2048
-# A sheet is held in memory as a rectangle up to its last cell, at some tens of bytes a cell, used or not.
-_CELLS = 50_000_000
 
 
 def open_xlsx(given: Input, sheet: str | None = None) -> Scan:
@@ -69,12 +67,7 @@ class _Loaded:
 def _load(given: Input, book: Book, name: str) -> _Loaded:
     import python_calamine as calamine
 
-    rows, columns = extent(given.path, name) or (0, 0)
-    if rows * columns > _CELLS:
-        raise SourceError(
-            f"{given.name}, sheet {name}, spans {rows:,} rows and {columns:,} columns, up to {letters(columns - 1)}{rows}",
-            hint="A stray cell far out makes it so large: delete the rows and columns after the last record.",
-        )
+    check_extent(given.name, name, *(extent(given.path, name) or (0, 0)))
     # Parsing leaves the interpreter free, so the second look costs little time of its own.
     with ThreadPoolExecutor(1) as pool:
         looked = pool.submit(look, given.path, name)
@@ -84,7 +77,14 @@ def _load(given: Input, book: Book, name: str) -> _Loaded:
             raise SourceError(
                 f"{given.name}, sheet {name}, is damaged: {e}", hint="Open the workbook and save it again."
             ) from None
-        return _Loaded(book.kind, name, sheet, sheet.start[1] if sheet.start else 0, looked.result())
+        return _Loaded(
+            book.kind, name, sheet, sheet.start[1] if sheet.start else 0, looked.result() or _of_table(book, name)
+        )
+
+
+def _of_table(book: Book, name: str) -> Look | None:
+    table = book.tables.get(name)
+    return table.look() if table is not None else None
 
 
 class SheetScan:
@@ -240,5 +240,7 @@ def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
         notes.append(f"{errors} cells hold errors; their records are refused")
     if loaded.look and loaded.look.unvalued:
         notes.append(f"{loaded.look.unvalued} formulas were saved without their value and count as empty")
+    if loaded.look and loaded.look.hidden:
+        notes.append(f"{loaded.look.hidden} rows are hidden, and are read as the others are")
     row = False if header.row is None else header.row + 1
     return {"format": loaded.kind.lower(), "sheet": loaded.name, "header": row, "notes": notes}

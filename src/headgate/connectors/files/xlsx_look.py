@@ -22,6 +22,7 @@ _PLACE = re.compile(rb"""<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)>""")
 _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
 _REF = re.compile(rb"""\br=["']([A-Z]*)(\d+)["']""")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
+_HIDDEN = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden=["'](?:1|true)["']""")
 _UNVALUED = re.compile(rb"</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)")
 
 
@@ -32,10 +33,12 @@ class Look:
     Attributes:
         errors: of each row (0-based) with errors: column (0-based) to the error as shown.
         unvalued: formulas that were saved without their value.
+        hidden: rows that are not shown.
     """
 
     errors: dict[int, dict[int, str]] = field(default_factory=dict)
     unvalued: int = 0
+    hidden: int = 0
 
 
 def look(path: Path, sheet: str) -> Look | None:
@@ -132,6 +135,8 @@ def _rows(piece: bytes, row: int, seen: Look) -> int:
     """Look through whole rows; `row` is the one before them, and the last of them is returned."""
     if b"</f>" in piece or b":f>" in piece:
         seen.unvalued += len(_UNVALUED.findall(piece))
+    if b"hidden=" in piece:
+        seen.hidden += len(_HIDDEN.findall(piece))
     if b't="e"' not in piece and b"t='e'" not in piece:
         return _last_row(piece, row)
     column = -1
