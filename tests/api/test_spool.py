@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headgate.connectors.http.client import Answer, Call
-from headgate.connectors.http.pages import Asking, Found
+from headgate.connectors.http.pages import Asking, Found, Values
 from headgate.connectors.http.paging import Page
 from headgate.connectors.http.spool import Spool
 from headgate.model.errors import SourceError
@@ -22,7 +22,7 @@ class Bodies(Asking):
         self.bodies, self.room = bodies, room
         self.pages = 0
 
-    def found(self, spec: RequestSpec) -> Iterator[Found]:
+    def found(self, spec: RequestSpec, values: Values) -> Iterator[Found]:
         for body in self.bodies:
             if body == b"stop":
                 raise KeyboardInterrupt

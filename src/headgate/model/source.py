@@ -46,7 +46,8 @@ class SourceSpec(Strict):
     )
     params: dict[str, Scalar] = Field({}, description="Query: values of its parameters; they are bound, not pasted in.")
     incremental: IncrementalSpec | None = Field(
-        None, description="Connection: read only what is new since the last run."
+        None,
+        description="Connection: read only what is new since the last run. A request says `{since}` where the API is told since when.",
     )
     request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
     format: (
@@ -156,7 +157,15 @@ class SourceSpec(Strict):
             raise ValueError(f"{lost[0]} does not go with {what} of a connection{hint}")
         if self.query is None and self.params:
             raise ValueError("params go with a query")
+        if self.request is not None and self.incremental is not None:
+            self._asks_since(self.request)
         return self
+
+    def _asks_since(self, request: RequestSpec) -> None:
+        if "{since}" not in request.model_dump_json(exclude={"parent"}):
+            raise ValueError("with incremental, the request says {since} where the API is told since when")
+        if self.columns is None:
+            raise ValueError("with incremental, name the columns: an answer without anything new has none to show")
 
     @property
     def shown(self) -> str:
@@ -198,5 +207,5 @@ class SourceSpec(Strict):
 _ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "request"})
 _OF_TABLES = frozenset({"connection", "explode", "table", "query", "params", "incremental", "columns"})
 _OF_REQUESTS = frozenset({
-    "connection", "explode", "request", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
+    "connection", "explode", "request", "incremental", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
 })  # fmt: skip

@@ -12,6 +12,7 @@ All of these give the same records, `size` at a time:
     GET  /offset?offset=0&limit=           {"data": {"items": […]}, "total": 35}
     GET  /cursor?cursor=                   {"items": […], "meta": {"next_cursor": "…"}}, and the header X-Next-Cursor
     GET  /after?starting_after=            {"data": […], "has_more": true}; the cursor is the last record's id
+    GET  /changed?since=                   {"items": […]}: records whose `changed` is this or later
     GET  /link                             a list, and a header Link with rel="next"
     GET  /next                             {"items": […], "paging": {"next": "…"}}
     POST /search                           as /cursor, {"cursor": …} in the body
@@ -281,6 +282,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _all(self) -> None:
         self._send(_list(self.server_of.records), 1)
 
+    def _changed(self) -> None:
+        since = self._query.get("since", "")
+        items = [r for r in self.server_of.records if str(json.loads(r).get("changed", "")) >= since]
+        self._send(f'{{"items": {_list(items)}}}', 1)
+
     def _several(self) -> None:
         items = _list(self.server_of.records)
         self._send(f'{{"items": {items}, "others": {items}}}', 1)
@@ -433,7 +439,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     _routes: ClassVar[dict[str, Callable[[_Handler], None]]] = {
-        "all": _all, "several": _several, "lines": _lines, "page": _page, "offset": _offset, "cursor": _cursor, "after": _after,
+        "all": _all, "changed": _changed, "several": _several, "lines": _lines, "page": _page, "offset": _offset, "cursor": _cursor, "after": _after,
         "link": _link, "next": _next, "search": _search, "graphql": _graphql, "csv": _csv, "xml": _xml, "records": _records,
     }  # fmt: skip
 

@@ -11,11 +11,14 @@ from headgate.model.request import ErrorSpec, RequestSpec
 from headgate.model.spec import SourceSpec
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing to read": ({}, "either a path or a connection"),
-    "two things to read": ({"path": "a.csv", "connection": "api", "request": {}}, "either a path or a connection"),
-    "nothing to ask": ({"connection": "api"}, "a connection goes with a request"),
-    "nobody to ask": ({"path": "a.csv", "request": {}}, "a connection goes with a request"),
-    "a key of files": ({"connection": "api", "request": {}, "sheet": 1}, "sheet goes with files"),
+    "nothing to read": ({}, "a path or a connection"),
+    "two things to read": (
+        {"path": "a.csv", "connection": "api", "request": {}},
+        "either a table, or a query, or a request, or a path",
+    ),
+    "nothing to ask": ({"connection": "api"}, "either a table, or a query, or a request, or a path"),
+    "nobody to ask": ({"path": "a.csv", "request": {}}, "request goes with a connection"),
+    "a key of files": ({"connection": "api", "request": {}, "sheet": 1}, "sheet does not go with a request"),
     "records in the wrong place": ({"connection": "api", "request": {}, "records": "items"}, "say request.records"),
     "a body of GET": ({"connection": "api", "request": {"body": {}}}, "a body goes with method: POST"),
     "GraphQL and a body": (
@@ -36,6 +39,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown way": ({"connection": "api", "request": {"pagination": {"type": "scroll"}}}, "type"),
     "a condition of nothing": ({"connection": "api", "request": {"error": {"when": "a > 1"}}}, "neither a path"),
+    "news without a question": (
+        {"connection": "api", "columns": ["a"], "request": {}, "incremental": {"column": "a"}},
+        "the request says {since}",
+    ),
+    "news without columns": (
+        {"connection": "api", "request": {"query": {"a": "{since}"}}, "incremental": {"column": "a"}},
+        "name the columns",
+    ),
     "a parent without use": ({"connection": "api", "request": {"parent": {"path": "/a", "take": {}}}}, "take"),
 }
 
@@ -46,6 +57,10 @@ def test_what_has_no_sense_is_refused(name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         SourceSpec.model_validate(source)
     assert said in str(caught.value)
+
+
+def test_columns_of_files_may_be_named() -> None:
+    assert SourceSpec.model_validate({"path": "a.csv", "columns": ["a"]}).columns == ["a"]
 
 
 @pytest.mark.parametrize(

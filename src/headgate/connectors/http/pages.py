@@ -66,27 +66,30 @@ class Asking:
         self.pages = 0
         """Pages that were answered, those of parents too."""
 
-    def found(self, spec: RequestSpec) -> Iterator[Found]:
+    def found(self, spec: RequestSpec, values: Values) -> Iterator[Found]:
         """The pages, for all parents where there are any.
+
+        Args:
+            values: what stands for names in braces, as JSON; `null` leaves a parameter out that is nothing but such a name.
 
         Raises:
             SourceError: a page cannot be had.
         """
         if spec.parent is None:
-            yield from self._all(spec, {})
+            yield from self._all(spec, values)
             return
         parents = Asking(self._client, self.format, self._room.with_name("parent"))
-        for page in parents._all(spec.parent, {}):
+        for page in parents._all(spec.parent, values):
             self.pages += 1
             if page.whole:
                 raise self._client.failure(page.answer.call, "parents are read from JSON only")
             for record in page.lines:
-                values = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
-                for found in self._all(spec, values):
+                taken = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
+                for found in self._all(spec, {**values, **taken}):
                     if found.whole:
                         raise self._client.failure(found.answer.call, "records of parents are read from JSON only")
                     yield Found(
-                        [self._with(found, line, values) for line in found.lines], found.answer, found.whole, found.page
+                        [self._with(found, line, taken) for line in found.lines], found.answer, found.whole, found.page
                     )
 
     def _all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
@@ -133,7 +136,7 @@ class Asking:
 
     def _call(self, spec: AskSpec, turn: Turn, number: int, values: Values, url: str) -> Call:
         send = getattr(spec.pagination, "send", "query")
-        headers = {k: _filled(v, values) for k, v in spec.headers.items()}
+        headers: dict[str, str] = _filled(spec.headers, values)
         body, kind = _body(spec, turn, values)
         if kind and not any(k.lower() == "content-type" for k in headers):
             headers["Content-Type"] = kind
@@ -142,10 +145,7 @@ class Asking:
         if turn.url:
             call = Call(spec.verb, url, headers, body, number, spec.may_repeat)
             return Call(spec.verb, self._near(call, turn.url), headers, body, number, spec.may_repeat)
-        query: dict[str, object] = {
-            k: [_filled(x, values) for x in v] if isinstance(v, list) else _filled(v, values)
-            for k, v in spec.query.items()
-        }
+        query: dict[str, object] = dict(_filled(spec.query, values))
         if send == "query" and spec.graphql is None:
             query |= turn.params
         return Call(spec.verb, with_query(url, query), headers, body, number, spec.may_repeat)
@@ -346,7 +346,7 @@ def _set(body: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
 
 
 def _filled(value: Any, values: Values, *, escape: bool = False, kept: bool = False) -> Any:
-    """A part of a request with what was taken from the parent put in.
+    """A part of a request with what stands for names in braces put in; members with nothing for them are left out.
 
     Args:
         escape: as a part of a URL's path.
@@ -355,7 +355,7 @@ def _filled(value: Any, values: Values, *, escape: bool = False, kept: bool = Fa
     if not values:
         return value
     if isinstance(value, dict):
-        return {k: _filled(v, values, kept=kept) for k, v in value.items()}
+        return {k: _filled(v, values, kept=kept) for k, v in value.items() if not _is_left_out(v, values)}
     if isinstance(value, list):
         return [_filled(v, values, kept=kept) for v in value]
     if not isinstance(value, str):
@@ -371,3 +371,7 @@ def _filled(value: Any, values: Values, *, escape: bool = False, kept: bool = Fa
         return quote(found, safe="") if escape else found
 
     return _PLACE.sub(put, value)
+
+
+def _is_left_out(value: object, values: Values) -> bool:
+    return isinstance(value, str) and any(values.get(name) == b"null" for name in _PLACE.findall(value))

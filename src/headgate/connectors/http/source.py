@@ -11,12 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from headgate.model.errors import SourceError, UsageError
+from headgate.model.incremental import WATERMARK
 from headgate.model.record import Batch, Origin
 from headgate.model.spec import SourceSpec
 from headgate.spi import registry
 from headgate.spi.source import Partition, Scan, Source
 
 from .client import Client
+from .newest import Newest
 from .options import read
 from .pages import Asking, rooted
 from .spool import Spool
@@ -42,7 +44,7 @@ class HttpSource:
     def __init__(self, options: SourceSpec, base: Path, connected: registry.Connected | None = None) -> None:
         if connected is None or options.request is None:
             raise UsageError("an API is read through a connection and a request")
-        self._options, self._request = options, options.request
+        self._options, self._request, self._since = options, options.request, connected.since
         connection = read(connected.options)
         ca = str(base / connection.ca) if connection.ca else None
         self._client = Client(connection.model_copy(update={"ca": ca}))
@@ -104,7 +106,9 @@ class HttpSource:
             self._folder = tempfile.TemporaryDirectory(prefix="headgate-")
             folder = Path(self._folder.name)
             asking = Asking(self._client, self._options.format, folder / "page")
-            self._spool = Spool(asking, self._request, folder)
+            incremental = self._options.incremental
+            newest = Newest(incremental, self._since) if incremental is not None else None
+            self._spool = Spool(asking, self._request, folder, newest)
         return self._spool
 
     def _scan(self, spool: Spool, name: str) -> Scan:
@@ -156,8 +160,12 @@ class ApiScan:
 
     @property
     def findings(self) -> Mapping[str, object]:
-        """``format``, ``records`` (the path in the answers), ``pagination``, ``notes``, and what a reader of files found."""
-        return self._findings
+        """``format``, ``records`` (the path in the answers), ``pagination``, ``notes``, and what a reader of files found; of
+        an incremental request ``growing`` (its column) and ``watermark``, once all is read."""
+        newest = self._spool.newest
+        if newest is None or not self._spool.done:
+            return self._findings
+        return {**self._findings, "growing": newest.column, WATERMARK: newest.value}
 
     def fetch(self) -> Iterator[int]:
         """See `headgate.spi.source.Fetches`."""

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from headgate.model.errors import SourceError
 from headgate.model.request import RequestSpec
 
+from .newest import Newest
 from .pages import Asking, Found
 
 
@@ -19,6 +22,7 @@ class Spool:
 
     Args:
         folder: where the file is made; removed by whoever gave it.
+        newest: which records are new, of an incremental request.
 
     Attributes:
         path: the file: JSON Lines, or an answer as it is.
@@ -29,7 +33,7 @@ class Spool:
         asking: what asks for them.
     """
 
-    def __init__(self, asking: Asking, spec: RequestSpec, folder: Path) -> None:
+    def __init__(self, asking: Asking, spec: RequestSpec, folder: Path, newest: Newest | None = None) -> None:
         self.path = folder / "records"
         self.whole = False
         self.records = self.pages = 0
@@ -37,7 +41,10 @@ class Spool:
         self._size = 0
         self._head = b""
         self.asking = asking
-        self._pages: Iterator[Found] = asking.found(spec)
+        self.newest = newest
+        values = {"since": msgspec.json.encode(newest.begin)} if newest is not None else {}
+        self._pages: Iterator[Found] = asking.found(spec, values)
+        self._read = 0
         self._failed: SourceError | None = None
         self.path.touch()
 
@@ -64,6 +71,7 @@ class Spool:
             self.pages = self.asking.pages
             if page is None:
                 self.done = True
+                self._check_newest()
             else:
                 self._keep(page)
         except SourceError as e:
@@ -86,13 +94,24 @@ class Spool:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def _check_newest(self) -> None:
+        if self.newest is not None and self._read and not self.newest.found:
+            raise SourceError(
+                f"no record has {self.newest.column!r}, by which it is known what is new",
+                hint="Check source.incremental.column.",
+            )
+
     def _keep(self, page: Found) -> None:
         if page.whole:
+            if self.newest is not None:
+                raise SourceError("what is new is told of JSON and XML only", hint="Leave source.incremental out.")
             self._keep_whole(page.answer.body)
             return
-        self.records += len(page.lines)
+        self._read += len(page.lines)
+        lines = page.lines if self.newest is None else [line for line in page.lines if self.newest.is_new(line)]
+        self.records += len(lines)
         with self.path.open("ab") as out:
-            for line in page.lines:
+            for line in lines:
                 out.write(line)
                 out.write(b"\n")
             self._size = out.tell()
