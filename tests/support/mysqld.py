@@ -68,7 +68,10 @@ class Mysqld:
 
     def _serve(self, command: Sequence[object], environment: Mapping[str, str]) -> None:
         """Start the server and wait until it lets in."""
-        words = [*map(str, command), f"--port={self.port}", f"--socket={self.socket}", *SETTINGS]
+        temporary = self._folder / "tmp"  # a server that starts removes what others keep in a folder they share
+        temporary.mkdir()
+        own = (f"--port={self.port}", f"--socket={self.socket}", f"--tmpdir={temporary}")
+        words = [*map(str, command), *own, *SETTINGS]
         log = self._folder / "log"
         with log.open("wb") as out:
             self.process = subprocess.Popen(
