@@ -59,7 +59,7 @@ def test_a_run_that_wakes_up_after_it_was_taken_over(
 ) -> None:  # fmt: skip
     """It holds the locks of what it has matched, so who takes over is told so, or comes to its end where there are none."""
     if ended and place.kind == "sqlite":
-        pytest.skip("a file has no sessions")
+        pytest.skip("not stated: sessions of a file")
     place.table("item", COLUMNS.replace("text", "varchar(20)"), THERE)
     define(place, DATA, commit=commit)
     wait = {"timeout": 1} if place.kind == "sqlite" else {"lock_timeout": 1}

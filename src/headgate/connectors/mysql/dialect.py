@@ -200,7 +200,7 @@ class MysqlDialect(MysqlSpelling):
         if kind in INTEGERS or kind == "boolean":
             return f"cast({expr} as signed)"
         if kind == "double":
-            return f"({expr} + 0e0)"
+            return f"({expr} * 1e0)"  # an addition would take the sign from -0.0
         if of.startswith("bit"):
             return f"cast({expr} as unsigned)"
         return {"date": f"cast({expr} as date)", "json": f"cast({expr} as json)"}.get(kind, expr)
