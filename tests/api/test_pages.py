@@ -71,7 +71,7 @@ def test_the_last_page_may_be_full_or_not(way: str, count: int, serve: Serve, as
 @pytest.mark.parametrize("way", WAYS)
 def test_an_api_without_records_has_none_if_its_columns_are_named(way: str, serve: Serve, ask: Ask) -> None:
     if way.startswith(("CSV", "XML")):
-        pytest.skip("CSV has a header without records, and XML no list")
+        pytest.skip("not stated: CSV has a header without records, and XML no list")
     api = serve([])
     assert read(ask(api, **WAYS[way], columns=["id", "name"])) == []
     with pytest.raises(SourceError, match="no records, so its columns are not known"):
