@@ -256,11 +256,6 @@ class TestSqlite(DatabaseTests):
             execute("insert into item values (?)", (v,))
         assert [r["v"] for r in read(url, query="select v from item")] == [text_form(v) for v in values]
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(st.lists(st.floats(allow_nan=False) | st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=1))
-    def test_numbers_are_the_same_texts_one_by_one_and_together(self, values: list[float]) -> None:
-        assert _array(tuple(values), pa.string()).to_pylist() == [text_form(v) for v in values]
-
 
 class TestDuckdb(DatabaseTests):
     mark = "?"
@@ -300,8 +295,7 @@ def Access_of_duckdb(url: str) -> duckdb.DuckDBPyConnection:
     return DuckdbAccess.read({"url": url}, Path("/")).connect()
 
 
-@pytest.mark.needs_postgres
-class TestPostgres(DatabaseTests):
+class PostgresTests(DatabaseTests):
     most = 1000  # a row of texts has no place for more
 
     @pytest.fixture
@@ -318,6 +312,21 @@ class TestPostgres(DatabaseTests):
 
             yield ask
 
+    def test_a_query_that_breaks_off_is_no_end(self, url: str, execute: Execute) -> None:
+        query = "select 100000 / (150000 - g) as v from generate_series(1, 200000) g"
+        with closing(open_source(url, query=query)) as source:
+            scan = source.open(source.partitions()[0])
+            with pytest.raises(SourceError, match="division by zero"):
+                list(scan.batches())
+
+    def test_a_text_longer_than_a_piece_is_read(self, url: str, execute: Execute) -> None:
+        execute("create table item (v text)")
+        execute("insert into item select repeat('é\"\n,', 5000000) from generate_series(1, 2)")
+        assert [len(r["v"]) for r in read(url, table="item")] == [20_000_000] * 2
+
+
+@pytest.mark.needs_postgres
+class TestPostgres(PostgresTests):
     def test_what_has_no_type_here_is_text_and_what_is_beyond_its_type_a_fault(
         self, url: str, execute: Execute
     ) -> None:
@@ -334,18 +343,6 @@ class TestPostgres(DatabaseTests):
         assert [(f.ordinal, f.problem.column, f.problem.value) for f in batch.faults] == [
             (1, "d", "infinity"), (2, "m", "NaN"), (3, "d", "0044-03-15 BC"), (4, "d", "10000-01-01"),
         ]  # fmt: skip
-
-    def test_a_query_that_breaks_off_is_no_end(self, url: str, execute: Execute) -> None:
-        query = "select 100000 / (150000 - g) as v from generate_series(1, 200000) g"
-        with closing(open_source(url, query=query)) as source:
-            scan = source.open(source.partitions()[0])
-            with pytest.raises(SourceError, match="division by zero"):
-                list(scan.batches())
-
-    def test_a_text_longer_than_a_piece_is_read(self, url: str, execute: Execute) -> None:
-        execute("create table item (v text)")
-        execute("insert into item select repeat('é\"\n,', 5000000) from generate_series(1, 2)")
-        assert [len(r["v"]) for r in read(url, table="item")] == [20_000_000] * 2
 
 
 class TestMariadb(DatabaseTests):
@@ -401,14 +398,11 @@ class TestSqlalchemyOnSqlite(TestSqlite):
     ) -> None:
         super().test_a_value_that_is_none_of_its_column_is_a_fault(url, execute, column, value, word)
 
-    def test_numbers_are_the_same_texts_one_by_one_and_together(self) -> None:  # type: ignore[override]
-        pytest.skip("not stated: it is SQLite's own connector that is tested so")
-
 
 # SQLAlchemy leaves psycopg's cursor of a query that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.needs_postgres
-class TestSqlalchemyOnPostgres(TestPostgres):
+class TestSqlalchemyOnPostgres(PostgresTests):
     @pytest.fixture
     def url(self, pg_db: str) -> str:
         return pg_db.replace("postgresql:", "postgresql+psycopg:")
@@ -423,10 +417,11 @@ class TestSqlalchemyOnPostgres(TestPostgres):
 
             yield ask
 
-    def test_what_has_no_type_here_is_text_and_what_is_beyond_its_type_a_fault(
-        self, url: str, execute: Execute
-    ) -> None:
-        pytest.skip("not stated: psycopg refuses dates that Python does not have")
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.floats(allow_nan=False) | st.integers(-(10**9), 10**9).map(lambda n: n / 1000), min_size=1))
+def test_numbers_are_the_same_texts_one_by_one_and_together(values: list[float]) -> None:
+    assert _array(tuple(values), pa.string()).to_pylist() == [text_form(v) for v in values]
 
 
 def test_a_url_that_nobody_knows_is_said() -> None:

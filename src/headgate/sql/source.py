@@ -40,6 +40,15 @@ class Wanted:
     since: Value | None = None
     ties: bool = True
 
+    def later(self, column: str, value: str) -> str:
+        """The condition of an incremental source, with a blank before it; nothing where all records are read.
+
+        Args:
+            column: the growing one, as the database spells it.
+            value: `since`, likewise.
+        """
+        return "" if self.since is None else f" where {column} {'>=' if self.ties else '>'} {value}"
+
 
 class Snapshot(Protocol):
     """One consistent read, on a connection of its own that can write nothing."""
@@ -81,16 +90,19 @@ class Snapshot(Protocol):
         ...
 
 
+Read = Callable[[Mapping[str, Any], Wanted], Snapshot]
+
+
 class DatabaseSource:
     """A table or a query of a database (`headgate.spi.source.Source`): one partition.
 
     Args:
-        read: begins a snapshot.
+        read: begins a snapshot, by the connection's options and what is wanted.
         options: the definition's source.
         connected: the connection, and where an incremental source begins.
     """
 
-    def __init__(self, read: Callable[[Wanted], Snapshot], options: SourceSpec, connected: Connected) -> None:
+    def __init__(self, read: Read, options: SourceSpec, connected: Connected) -> None:
         self._read = read
         self._options = options
         self._connected = connected
@@ -110,7 +122,7 @@ class DatabaseSource:
         """
         if self._snapshot is None or self._kept is None:
             with _as_source():
-                self._snapshot = self._read(self._wanted())
+                self._snapshot = self._read(self._connected.options, self._wanted())
             self._kept = Kept(self._snapshot.schema, _pages(self._snapshot), self._snapshot.rows, self._snapshot.cancel)
         declared = {
             name: replace(of, native="")
@@ -190,7 +202,7 @@ def columns_of(there: Sequence[str], wanted: Wanted, what: str) -> list[str]:
     return list(wanted.columns or there)
 
 
-def source(read: Callable[[Wanted], Snapshot], options: Any, connected: Connected | None) -> DatabaseSource:
+def source(read: Read, options: Any, connected: Connected | None) -> DatabaseSource:
     """The source of a connector, which is made for a connection only."""
     if connected is None:
         raise SourceError("a database is read through a connection", hint="Write source: { connection: …, table: … }.")

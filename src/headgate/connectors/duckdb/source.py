@@ -28,14 +28,9 @@ _NATIVE: Final = (
 _NESTED: Final = ("STRUCT", "MAP", "UNION")
 
 
-def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
     """Tables and queries of ``duckdb:///shop.duckdb``."""
-
-    def read(wanted: Wanted) -> DuckdbSnapshot:
-        assert connected is not None
-        return DuckdbSnapshot(Access.read(connected.options, base), wanted)
-
-    return source(read, options, connected)
+    return source(lambda options, wanted: DuckdbSnapshot(Access.read(options, base), wanted), spec, connected)
 
 
 class DuckdbSnapshot:
@@ -69,10 +64,8 @@ class DuckdbSnapshot:
         self.declared = {n: field_type(of) for n, of in types.items()}
         columns = columns_of(list(types), wanted, what)
         self._columns = [_readable(f"hg.{identifier(c)}", types[c]) for c in columns]
-        self._where = ""
-        if wanted.since is not None:
-            sign = ">=" if wanted.ties else ">"
-            self._where = f" where hg.{identifier(wanted.growing)} {sign} {_literal(wanted.since)}"
+        since = "" if wanted.since is None else _literal(wanted.since)
+        self._where = wanted.later(f"hg.{identifier(wanted.growing)}", since)
         self.newest = self._newest()
         self.rows = int(rows(f"select count(*) from {self._from} hg{self._where}")[0][0]) if wanted.table else 0
         with_names = ", ".join(f"{c} as {identifier(n)}" for c, n in zip(self._columns, columns, strict=True))

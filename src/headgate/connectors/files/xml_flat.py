@@ -62,13 +62,12 @@ def _value(element: Element) -> object:
     if not element.attributes and not element.children:
         return own
     found: dict[str, object] = {f"@{k}": v for k, v in (element.attributes or {}).items()}
-    repeated = _repeated(element.children or ())
+    lists: dict[str, list[object]] = {name: [] for name in _repeated(element.children or ())}
     for child in element.children or ():
         value = _value(child)
-        if child.name in repeated:
-            found.setdefault(child.name, []).append(value)  # type: ignore[attr-defined]
-        else:
-            found[child.name] = value
+        if child.name in lists:
+            lists[child.name].append(value)
+        found[child.name] = lists.get(child.name, value)
     if element.children:
         own = element.text.strip() or None
     return found | ({TEXT: own} if own is not None else {})

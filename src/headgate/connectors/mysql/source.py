@@ -26,15 +26,10 @@ _TYPES: Final = {
 }  # fmt: skip
 
 
-def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
     """Tables and queries of ``mysql://user@host/shop`` and ``mariadb://…``."""
     del base
-
-    def read(wanted: Wanted) -> MysqlSnapshot:
-        assert connected is not None
-        return MysqlSnapshot(Access.read(connected.options), wanted)
-
-    return source(read, options, connected)
+    return source(lambda options, wanted: MysqlSnapshot(Access.read(options), wanted), spec, connected)
 
 
 class MysqlSnapshot:
@@ -79,10 +74,8 @@ class MysqlSnapshot:
         zoned = {n for n, of in self.declared.items() if of.kind == "timestamptz"}
         self._kinds = ["timestamptz" if c in zoned else kind_of(described[c]) for c in self.columns]
         self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
-        self._where = ""
-        if wanted.since is not None:
-            sign = ">=" if wanted.ties else ">"
-            self._where = f" where hg.{identifier(wanted.growing)} {sign} {_literal(wanted.since)}"
+        since = "" if wanted.since is None else _literal(wanted.since)
+        self._where = wanted.later(f"hg.{identifier(wanted.growing)}", since)
         self.newest, self.rows = self._newest(), self._estimate()
 
     def _newest(self) -> Value | None:

@@ -37,15 +37,10 @@ _PARSED: Final = (pa.int64(), pa.float64(), pa.date32(), pa.timestamp("us"), pa.
 """Types that the CSV parser makes exactly what a cast of the text makes of them."""
 
 
-def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
     """Tables and queries of ``postgresql://user@host/shop``."""
     del base
-
-    def read(wanted: Wanted) -> PostgresSnapshot:
-        assert connected is not None
-        return PostgresSnapshot(Access.read(connected.options), wanted)
-
-    return source(read, options, connected)
+    return source(lambda options, wanted: PostgresSnapshot(Access.read(options), wanted), spec, connected)
 
 
 class PostgresSnapshot:
@@ -92,10 +87,8 @@ class PostgresSnapshot:
         types = {c.name: _type(c) for c in described}
         self._columns = columns_of([c.name for c in described], wanted, what)
         self.schema = pa.schema([(c, types[c]) for c in self._columns])
-        self._where = ""
-        if wanted.since is not None:
-            sign = ">=" if wanted.ties else ">"
-            self._where = f" where hg.{identifier(wanted.growing)} {sign} {self._literal(wanted.since)}"
+        since = "" if wanted.since is None else self._literal(wanted.since)
+        self._where = wanted.later(f"hg.{identifier(wanted.growing)}", since)
         self.newest, self.rows = self._newest(), self._estimate()
 
     def _literal(self, value: Value | bool | None) -> str:

@@ -31,15 +31,10 @@ _ARROW: Final = {
 }  # fmt: skip
 
 
-def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
     """Tables and queries of whatever SQLAlchemy's URL names; other keys of the connection are arguments of its driver."""
     del base
-
-    def read(wanted: Wanted) -> AlchemySnapshot:
-        assert connected is not None
-        return AlchemySnapshot(connected.options, wanted)
-
-    return source(read, options, connected)
+    return source(lambda options, wanted: AlchemySnapshot(options, wanted), spec, connected)
 
 
 class AlchemySnapshot:

@@ -34,14 +34,9 @@ _TYPES: Final = {
 """What a column declared so is read as. All others are text, just as it is stored: SQLite itself knows no other types."""
 
 
-def open_source(options: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
     """Tables and queries of ``sqlite:///shop.db``."""
-
-    def read(wanted: Wanted) -> SqliteSnapshot:
-        assert connected is not None
-        return SqliteSnapshot(path_of(str(connected.options["url"]), base), wanted)
-
-    return source(read, options, connected)
+    return source(lambda options, wanted: SqliteSnapshot(path_of(str(options["url"]), base), wanted), spec, connected)
 
 
 class SqliteSnapshot:
@@ -105,17 +100,15 @@ class SqliteSnapshot:
         return {d[0]: None for d in self._con.execute(f"select * from {quoted(name)} limit 0").description}
 
     def _since(self) -> str:
-        wanted = self._wanted
-        if wanted.since is None:
-            return ""
-        self._values["hg_since"] = wanted.since
-        return f" where hg.{quoted(wanted.growing)} {'>=' if wanted.ties else '>'} :hg_since"
+        if self._wanted.since is not None:
+            self._values["hg_since"] = self._wanted.since
+        return self._wanted.later(f"hg.{quoted(self._wanted.growing)}", ":hg_since")
 
     def _newest(self) -> Value | None:
         if not self._wanted.growing:
             return None
         column = quoted(self._wanted.growing)
-        found = self._con.execute(
+        found: Value | bytes | None = self._con.execute(
             f"select max(hg.{column}) from {self._from} hg{self._where}", self._values
         ).fetchone()[0]
         if isinstance(found, bytes):
@@ -123,7 +116,7 @@ class SqliteSnapshot:
                 f"{self._path}: {self._wanted.growing} holds bytes, of which none is the last",
                 hint="Name another column.",
             )
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _estimate(self) -> int:
         """The highest number of a row is found at once; counting would read the table."""
