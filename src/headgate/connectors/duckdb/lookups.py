@@ -12,6 +12,7 @@ from headgate.model.errors import DestinationError
 from headgate.model.reading import REFUSED, TAKEN, Parents, Reading
 from headgate.model.text import text_array
 from headgate.sql import Refused, with_parameters
+from headgate.sql.relation import check_columns
 
 from .catalog import Found, find, missing
 from .connection import Access, DuckdbSession, identifier, literal
@@ -73,10 +74,7 @@ def _found(session: DuckdbSession, path: Path, table: str, columns: Sequence[str
     found = find(session.rows, table)
     if found is None:
         raise missing(session.rows, table, path, create=False)
-    for name in columns:
-        if found.table.column(name) is None:
-            there = ", ".join(c.name for c in found.table.columns)
-            raise DestinationError(f"{path}: {table} has no column {name!r}", hint=f"There are: {there}.")
+    check_columns(found.table, columns, path)
     return found
 
 

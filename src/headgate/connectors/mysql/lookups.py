@@ -16,6 +16,7 @@ from headgate.model.reading import REFUSED, TAKEN, Parents, Reading
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS
 from headgate.sql import Refused, with_parameters
+from headgate.sql.relation import check_columns
 
 from .catalog import Relation, check_writable, find, missing
 from .connection import Access, MysqlSession, identifier, literal
@@ -100,10 +101,7 @@ def _relation(session: MysqlSession, name: str, table: str, columns: Sequence[st
     relation = find(session.rows, table)
     if relation is None:
         raise missing(session.rows, table, name, create=False)
-    for column in columns:
-        if relation.table.column(column) is None:
-            there = ", ".join(c.name for c in relation.table.columns)
-            raise DestinationError(f"{name}: {table} has no column {column!r}", hint=f"There are: {there}.")
+    check_columns(relation.table, columns, name)
     return relation
 
 

@@ -10,9 +10,9 @@ import psycopg
 import pyarrow as pa
 from psycopg import adapters
 
-from headgate.model.errors import DestinationError
 from headgate.model.reading import REFUSED, TAKEN, Parents, Reading
 from headgate.sql import swallowed, with_parameters
+from headgate.sql.relation import check_columns
 
 from .catalog import Relation, find, missing
 from .connection import Access, PostgresSession, identifier
@@ -92,10 +92,7 @@ def _relation(session: PostgresSession, table: str, columns: Sequence[str]) -> R
     relation = find(session.rows, table)
     if relation is None:
         raise missing(session.rows, table, session.name, create=False)
-    for name in columns:
-        if relation.table.column(name) is None:
-            there = ", ".join(c.name for c in relation.table.columns)
-            raise DestinationError(f"{session.name}: {table} has no column {name!r}", hint=f"There are: {there}.")
+    check_columns(relation.table, columns, session.name)
     return relation
 
 
