@@ -196,7 +196,8 @@ def test_records_the_destination_refuses_are_told_as_they_were_read(
     ("name", "said"),
     [
         ("sqlite:///none.db#stock", "there is no such file"),
-        ("sqlite:///shop.db#stok", "There are: stock"),
+        ("sqlite:///shop.db#stok", "Did you mean stock?"),
+        ("sqlite:///shop.db#orders", "There are: stock."),
         ("https://example.invalid/x.csv", "Download a file first"),
         ("oracel://localhost/x#stock", "no connector knows URLs that begin with oracel://"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +94,10 @@ class SqliteSnapshot:
         listed = "select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by name"
         kinds = {n.lower(): kind for n, kind in self._con.execute(listed)}
         if name.lower() not in kinds:
-            there = ", ".join(n for n, _ in self._con.execute(listed))
-            raise SourceError(f"{self._path}: there is no table {table}", hint=f"There are: {there or 'none'}.")
+            there = [n for n, _ in self._con.execute(listed) if not n.startswith("_headgate_")]
+            near = get_close_matches(name, there, 3, 0.5)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(there[:20]) or 'none'}."
+            raise SourceError(f"{self._path}: there is no table {table}", hint=hint)
         if kinds[name.lower()] == "table" and (found := find(self._con, table)) is not None:
             return {c.name: c.type for c in found.schema.columns}
         return {d[0]: None for d in self._con.execute(f"select * from {quoted(name)} limit 0").description}
