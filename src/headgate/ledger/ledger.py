@@ -59,6 +59,15 @@ class Ledger(RunFiles):
         """Release the connection. May be called twice."""
         self._store.close()
 
+    def store(self) -> Store:
+        """Where it is kept, made if it is not there: for what else is kept in the same place (tokens, triggers, answers).
+
+        Raises:
+            HeadgateError: it cannot be made.
+        """
+        self._ready(create=True)
+        return self._store
+
     # ---- writing ---------------------------------------------------------------------------------------------------
 
     def begin(self, run: Run, *, resume: bool = False) -> Run:

@@ -1,0 +1,65 @@
+"""Putting the server together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from headgate.app.project import Project
+from headgate.model.errors import HeadgateError
+
+from .access import Guard
+from .context import Component, Context, ServeOptions
+from .problems import Problem, on_error, on_fault, on_http, on_problem
+
+
+def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlette:
+    """The ASGI application of a project.
+
+    Args:
+        guard: who decides who may do what.
+    """
+    context = Context(project, options, guard)
+    app = Starlette(
+        routes=_routes(),
+        lifespan=_lifespan,
+        exception_handlers={
+            Problem: on_problem,
+            HeadgateError: on_error,
+            HTTPException: on_http,
+            Exception: on_fault,
+        },
+    )
+    app.state.context = context
+    app.state.components = _components(context)
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [Route("/healthz", _healthz, methods=["GET"])]
+
+
+def _components(context: Context) -> list[Component]:
+    """What goes on beside requests, in the order in which it begins."""
+    del context
+    return []
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    async with AsyncExitStack() as going:
+        for component in app.state.components:
+            await component.start()
+            going.push_async_callback(component.stop)
+        yield
+
+
+async def _healthz(_: Request) -> Response:
+    """Alive; whether it can do its work is /readyz."""
+    return Response('{"status":"ok"}', media_type="application/json")
