@@ -100,3 +100,17 @@ create table headgate_piece (
   bytes bytea not null,
   primary key (name, number)
 );
+
+-- Requests whose answer may be asked for again: those with a key of their caller's, and those that were answered too late. body is
+-- their records, where they must outlive the process; answer is JSON, null until there is one. run_id is the run that is at it.
+create table headgate_answer (
+  import_name text not null,
+  key text not null,
+  fingerprint text not null,
+  run_id bigint not null,
+  body text not null,
+  answer text,
+  at text not null,
+  primary key (import_name, key)
+);
+create index headgate_answer_by_time on headgate_answer (at);

@@ -10,16 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
+from . import records
 from .access import Guard
 from .context import Component, Context, ServeOptions
 from .problems import Problem, on_error, on_fault, on_http, on_problem
 
 
-def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlette:
+def create_app(project: Project, options: ServeOptions, guard: Guard) -> ASGIApp:
     """The ASGI application of a project.
 
     Args:
@@ -38,17 +40,17 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
     )
     app.state.context = context
     app.state.components = _components(context)
-    return app
+    return records.Front(app, context)
 
 
 def _routes() -> list[BaseRoute]:
-    return [Route("/healthz", _healthz, methods=["GET"])]
+    return [Route("/healthz", _healthz, methods=["GET"]), *records.routes()]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
-    del context
-    return []
+    desk = context.parts[records.Desk] = records.Desk(context)
+    return [desk]
 
 
 @asynccontextmanager
