@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from headgate.app.synchronous import Overloaded, Synchronous
 from headgate.app.uploads import KINDS, read_upload
@@ -25,7 +26,7 @@ from headgate.model.answer import Answer
 from headgate.model.errors import HeadgateError
 from headgate.model.outcome import REJECTS
 
-from .access import Role
+from .access import Role, secured
 from .context import Context, context_of
 from .problems import Problem, fault, problem_of
 
@@ -68,7 +69,10 @@ def _wake(requests: Sequence[Request]) -> None:
 
 def routes() -> list[BaseRoute]:
     """What this part serves beside `Front`."""
-    return [Route("/api/imports/{name}/requests/{id}", later, methods=["GET"])]
+    asked = secured(
+        "/api/imports/{name}/requests/{id}", later, methods=["GET"], role=Role.OPERATOR, import_param="name"
+    )
+    return [asked]
 
 
 class Front:
@@ -78,10 +82,15 @@ class Front:
     Args:
         app: everything else.
         context: what the application's requests have.
+
+    Attributes:
+        routes, state: the application's.
     """
 
-    def __init__(self, app: ASGIApp, context: Context) -> None:
+    def __init__(self, app: Starlette, context: Context) -> None:
         self._app = app
+        self.routes = app.routes
+        self.state = app.state
         self._context = context
         self._numbers = itertools.count(1)
         self._process = uuid.uuid4().hex[:16]
@@ -171,7 +180,6 @@ def _expire(waiter: asyncio.Future[bool]) -> None:
 async def later(http: HttpRequest) -> Response:
     """The answer to a request that took longer than its caller waited, or had a key."""
     context, name, number = context_of(http), http.path_params["name"], http.path_params["id"]
-    context.guard.admit(http, Role.OPERATOR, name)
     found = await run_in_threadpool(context.part(Desk).imports.later, name, number)
     if found is None:
         raise Problem(404, "not-found", f"there is no request {number!r} of {name}")
