@@ -47,6 +47,14 @@ class Principal:
 class Guard(Protocol):
     """Knows callers."""
 
+    async def meet(self, request: HTTPConnection) -> None:
+        """Look a caller up who is not known yet, without holding others up; `admit` then has nothing to wait for.
+
+        Raises:
+            Problem: see `admit`.
+        """
+        ...
+
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """Who asks, if they may. Quick enough for every request: it does not wait for the ledger as a rule.
 
@@ -63,6 +71,9 @@ class Guard(Protocol):
 
 class OpenGuard:
     """Lets everybody do everything: for tests, and for a server that only this machine can reach (``--no-auth``)."""
+
+    async def meet(self, request: HTTPConnection) -> None:
+        """See `Guard`."""
 
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """See `Guard`."""
@@ -103,6 +114,7 @@ def secured(
 
     async def guarded(request: Request) -> Response:
         guard: Guard = request.app.state.context.guard
+        await guard.meet(request)
         principal = guard.admit(request, role, request.path_params[import_param] if import_param else None)
         if principal.imports is not None and not import_param and not narrows:
             raise Problem(403, "forbidden", f"{principal.name} may touch only some imports, and this concerns all")
