@@ -226,3 +226,12 @@ def test_only_a_trusted_proxy_says_who_the_client_is(folder):
         assert "secure" in signed.headers["Set-Cookie"].lower()
         mine = cookie(signed)
         assert server.get("/api/me", token="", headers=mine | headers).json()["name"] == "ann"
+
+
+def test_who_can_be_reached_by_others_is_told_that_tokens_can_be_seen(folder):
+    with Serving(folder, "--host", "0.0.0.0") as server:
+        assert "travel in the clear" in server.said
+        token = server.token
+    for options in ((), ("--host", "0.0.0.0", "--proxy", "10.0.0.1")):
+        with Serving(folder, *options, token=token) as server:
+            assert "travel in the clear" not in server.said

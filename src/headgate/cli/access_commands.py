@@ -43,6 +43,9 @@ def list_tokens(as_json: bool) -> None:
     \b
     Example:
       headgate tokens list --json
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.report.access import token_json, tokens_text
 
@@ -83,6 +86,9 @@ def new_token(name: str, role: str, imports: tuple[str, ...], expires: str, as_j
     Example:
       headgate tokens new shop --role operator --import orders --import "stock-*"
       headgate tokens new grafana --role viewer --expires never
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.app.access import local_actor
     from headgate.report.access import token_json
@@ -105,6 +111,9 @@ def revoke_token(name: str, as_json: bool) -> None:
     \b
     Example:
       headgate tokens revoke shop
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.app.access import local_actor
 
@@ -135,6 +144,9 @@ def list_users(as_json: bool) -> None:
     \b
     Example:
       headgate users list
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.report.access import user_json, users_text
 
@@ -161,6 +173,9 @@ def add_user(name: str, role: str, as_json: bool) -> None:
     Example:
       headgate users add ann --role operator
       headgate users add ann --role operator < password.txt
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.app.access import local_actor
     from headgate.report.access import user_json
@@ -178,6 +193,9 @@ def set_password(name: str, as_json: bool) -> None:
     \b
     Example:
       headgate users password ann
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.app.access import local_actor
 
@@ -195,6 +213,9 @@ def set_role(name: str, role: str, as_json: bool) -> None:
     \b
     Example:
       headgate users role ann viewer
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     from headgate.app.access import local_actor
 
@@ -211,6 +232,9 @@ def disable_user(name: str, as_json: bool) -> None:
     \b
     Example:
       headgate users disable ann
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     _change(name, "disabled", lambda access, by: access.ledger.set_disabled(name, True, by), as_json=as_json)
 
@@ -224,6 +248,9 @@ def enable_user(name: str, as_json: bool) -> None:
     \b
     Example:
       headgate users enable ann
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     _change(name, "enabled", lambda access, by: access.ledger.set_disabled(name, False, by), as_json=as_json)
 
@@ -237,6 +264,9 @@ def remove_user(name: str, as_json: bool) -> None:
     \b
     Example:
       headgate users remove ann
+
+    \b
+    Exit codes: 0 all well; 2 wrong use.
     """
     _change(name, "removed", lambda access, by: access.ledger.remove_user(name, by), as_json=as_json)
 

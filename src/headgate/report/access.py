@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.model.access import Entry, Token, User
+
+from .words import moment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,40 +49,50 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 
 
 def tokens_text(tokens: Iterable[Token], console: Console) -> None:
-    """A table of tokens."""
-    table = _table("token", "role", "imports", "state", "expires", "last used")
-    for t in tokens:
-        imports = "all" if t.imports is None else ", ".join(t.imports)
-        table.add_row(t.name, t.role.word, imports, t.state(), _day(t.expires) or "never", _minute(t.used) or "never")
-    console.print(table)
+    """Tokens for a person, one a line."""
+    rows = [
+        (
+            t.name,
+            t.role.word,
+            "all" if t.imports is None else ", ".join(t.imports),
+            t.state(),
+            _day(t.expires) or "never",
+            moment(t.used) if t.used else "never",
+        )
+        for t in tokens
+    ]
+    _columns(console, [("token", "role", "imports", "state", "expires", "last used (UTC)"), *rows])
 
 
 def users_text(users: Iterable[User], console: Console) -> None:
-    """A table of users."""
-    table = _table("user", "role", "may sign in", "since")
-    for u in users:
-        table.add_row(u.name, u.role.word, "no" if u.disabled else "yes", _day(u.created))
-    console.print(table)
+    """Users for a person, one a line."""
+    rows = [(u.name, u.role.word, "no" if u.disabled else "yes", _day(u.created)) for u in users]
+    _columns(console, [("user", "role", "may sign in", "since"), *rows])
 
 
 def entries_text(entries: Iterable[Entry], console: Console) -> None:
-    """A table of entries."""
-    table = _table("no.", "when (UTC)", "who", "from", "action", "subject", "result", "detail")
-    for e in entries:
-        detail = ", ".join(f"{k}={_short(v)}" for k, v in e.detail.items() if v is not None)
-        who, where = e.actor.name, e.actor.address
-        table.add_row(str(e.id), _second(e.at), who, where, e.action, e.subject, e.result, detail)
-    console.print(table)
+    """Entries of the audit log for a person, one a line."""
+    rows = [
+        (
+            str(e.id),
+            moment(e.at) if e.at else "",
+            e.actor.name,
+            e.actor.address,
+            e.action,
+            e.subject,
+            e.result,
+            ", ".join(f"{k}={_short(v)}" for k, v in e.detail.items() if v is not None),
+        )
+        for e in entries
+    ]
+    titles = ("no.", "at (UTC)", "who", "from", "action", "subject", "result", "detail")
+    _columns(console, [titles, *rows], right=(0,))
 
 
-def _table(*columns: str) -> Any:
-    from rich import box
-    from rich.table import Table
+def _columns(console: Console, rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:
+    from .page import Page
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    Page(console).columns(rows, right=right, indent=0)
 
 
 def _short(value: object) -> str:
@@ -93,11 +105,3 @@ def _iso(at: datetime | None) -> str | None:
 
 def _day(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d}" if at else ""
-
-
-def _minute(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else ""
-
-
-def _second(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""

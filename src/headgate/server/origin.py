@@ -9,7 +9,8 @@ from starlette.requests import HTTPConnection
 from .problems import Problem
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-_LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL = ("127.0.0.1", "localhost", "::1")
+"""Names that lead to this machine from itself alone."""
 
 
 def check_origin(request: HTTPConnection, *, known: bool) -> None:
@@ -49,7 +50,7 @@ def check_local(request: HTTPConnection) -> None:
         name = urlsplit(f"//{request.headers.get('host', '')}").hostname
     except ValueError:
         name = None
-    if name not in _LOCAL:
+    if name not in LOCAL:
         raise Problem(
             421, "other-host", "without tokens only this machine's own names are answered", hint="Use http://localhost."
         )

@@ -16,6 +16,7 @@ from . import tls
 from .app import create_app
 from .context import ServeOptions
 from .guard import LedgerGuard, LocalGuard
+from .origin import LOCAL
 
 
 def serve(
@@ -58,6 +59,8 @@ def serve(
     server = uvicorn.Server(config)
     scheme = "https" if certfile else "http"
     sys.stderr.write(f"headgate: serving {project.folder} on {scheme}://{options.host}:{options.port}\n")
+    if not certfile and not proxies and options.host not in LOCAL:
+        sys.stderr.write("headgate: tokens and passwords travel in the clear; see --certfile and --proxy\n")
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it ended for
         server.run()
     return 0 if server.started else 1
