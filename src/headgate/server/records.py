@@ -30,6 +30,7 @@ from headgate.model.outcome import REJECTS
 from .access import Role, secured
 from .context import Context, context_of
 from .express import Express
+from .headers import with_headers
 from .problems import Problem, fault, problem_of
 
 _log = logging.getLogger("headgate")
@@ -126,6 +127,7 @@ class Front:
         if not name or "/" in name:
             await self._app(scope, receive, send)
             return
+        send = with_headers(scope, send)
         try:
             response = await self._send(name, HttpRequest(scope, receive))
         except Problem as e:
@@ -142,6 +144,7 @@ class Front:
     async def _send(self, name: str, http: HttpRequest) -> Response:
         """Import the records of the body while the caller waits."""
         context = self._context
+        await context.guard.meet(http)
         context.guard.admit(http, Role.OPERATOR, name)
         if not context.part(Desk).imports.has(name):
             raise Problem(404, "not-found", f"there is no import {name!r}", hint="GET /api/imports lists them.")
