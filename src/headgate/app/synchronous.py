@@ -132,12 +132,12 @@ class Synchronous:
         return request
 
     def take_up(self) -> int:
-        """Import the requests that were put off by a process that is gone; how many there were."""
+        """Import the requests that were put off and that nobody is at: their process is gone, or their destination was. How many
+        there were."""
         ledger = self._project.ledger
-        ledger.recover()
         taken = 0
         for one in Answers(ledger).unanswered():
-            if ledger.run(one.run).status in (Status.RUNNING, Status.QUEUED):
+            if one.run and ledger.run(one.run).status in (Status.RUNNING, Status.QUEUED):
                 continue
             request = Request(read_json(one.body.encode()), one.key, keyed=True, late=True)
             with suppress(HeadgateError):

@@ -38,6 +38,8 @@ _BEFORE, _AFTER = "/api/imports/", "/records"
 _encode = msgspec.json.Encoder().encode
 _JSON = "application/json"
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")
+_TAKE_UP = 5.0
+"""Seconds between looks for requests that were put off and that nobody is at."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -68,13 +70,22 @@ class Desk:
         self.imports.offer(name, request, self)
 
     async def start(self) -> None:
-        """Take up what an earlier process put off."""
+        """Take up what an earlier process put off, and from now on what nobody is at any more."""
         self._loop = asyncio.get_running_loop()
-        await run_in_threadpool(self.imports.take_up)
+        self._taking_up = self._loop.create_task(self._take_up())
 
     async def stop(self) -> None:
         """Finish what waits."""
+        self._taking_up.cancel()
         await run_in_threadpool(self.imports.close)
+
+    async def _take_up(self) -> None:
+        while True:
+            try:
+                await run_in_threadpool(self.imports.take_up)
+            except HeadgateError as e:
+                _log.warning("requests that were put off wait: %s", e.message)
+            await asyncio.sleep(_TAKE_UP)
 
     def deliver(self, requests: Sequence[Request]) -> None:
         """Wake those who await them; called from an import's thread."""
