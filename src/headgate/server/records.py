@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,7 @@ from .access import Role, secured
 from .context import Context, context_of
 from .express import Express
 from .headers import with_headers
+from .metrics import Metrics
 from .problems import Problem, fault, problem_of
 
 _log = logging.getLogger("headgate")
@@ -125,6 +127,7 @@ class Front:
         self.routes = app.routes
         self.state = app.state
         self._context = context
+        self._metrics = context.part(Metrics)
         self._numbers = itertools.count(1)
         self._process = uuid.uuid4().hex[:16]
 
@@ -138,7 +141,7 @@ class Front:
         if not name or "/" in name:
             await self._app(scope, receive, send)
             return
-        send = with_headers(scope, send)
+        send, began = with_headers(scope, send), time.perf_counter()
         try:
             response = await self._send(name, HttpRequest(scope, receive))
         except Problem as e:
@@ -151,6 +154,8 @@ class Front:
             _log.exception("a fault of Headgate's own")
             response = fault().response()
         await response(scope, receive, send)
+        if response.status_code != 404:  # names of imports that there are none of would be without number
+            self._metrics.waited.labels(name, response.status_code).observe(time.perf_counter() - began)
 
     async def _send(self, name: str, http: HttpRequest) -> Response:
         """Import the records of the body while the caller waits."""
