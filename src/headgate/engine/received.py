@@ -115,7 +115,11 @@ def texts(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, str | No
         value = record.get(name)
         if value is None and "." in name and name not in record:
             value = _within(record, name)
-        found[name] = value if type(value) is str or value is None else _text(value)
+        kind = type(value)
+        if kind is str or value is None:
+            found[name] = value
+        else:
+            found[name] = str(value) if kind is int else _text(value)
     return found
 
 

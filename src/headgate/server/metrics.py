@@ -49,12 +49,20 @@ class Metrics:
             "headgate_request_seconds", "Seconds until a synchronous import was answered.", ["import_name", "status"],
             buckets=_WAITED, registry=self.registry,
         )  # fmt: skip
+        self._waits: dict[tuple[str, int], Histogram] = {}
         self.events = Counter(
             "headgate_events", "Webhook events that came in.", ["import_name", "outcome"], registry=self.registry
         )
         about = Gauge("headgate_info", "Which Headgate this is.", ["version"], registry=self.registry)
         about.labels(__version__).set(1)
         self.registry.register(LedgerFigures(project))
+
+    def wait_of(self, import_name: str, status: int) -> Histogram:
+        """The part of `waited` for an import and a status."""
+        found = self._waits.get((import_name, status))
+        if found is None:
+            found = self._waits[import_name, status] = self.waited.labels(import_name, status)
+        return found
 
 
 class LedgerFigures(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,6 +46,10 @@ def serve(
     """
     if certfile:
         tls.check(certfile, keyfile)
+    # A command is over before cycles matter, a server is not; what is loaded by now stays.
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     set_up_logging(log_format)
     set_up_tracing()
     app = create_app(project, options, _guard(project) if authorize else LocalGuard())
