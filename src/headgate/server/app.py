@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
+from . import hooks, hooks_api
 from .access import Guard
 from .context import Component, Context, ServeOptions
 from .problems import Problem, on_error, on_fault, on_http, on_problem
@@ -42,7 +43,7 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
 
 
 def _routes() -> list[BaseRoute]:
-    return [Route("/healthz", _healthz, methods=["GET"])]
+    return [Route("/healthz", _healthz, methods=["GET"]), *hooks.routes(), *hooks_api.routes()]
 
 
 def _components(context: Context) -> list[Component]:
