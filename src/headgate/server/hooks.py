@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from headgate.app.events import Event, Unreadable, can_be_read
 from headgate.app.hooks import Delivery, Engine, Hook, resolved
@@ -25,6 +25,7 @@ from headgate.model.errors import HeadgateError
 from headgate.model.event import Entry, Stage
 from headgate.model.hook import HookSpec, PlaceSpec
 
+from .access import unsecured
 from .context import Context, context_of
 from .deliveries import Deliveries
 from .problems import Problem
@@ -100,7 +101,11 @@ def _not_started(name: str, key: str) -> int | None:
 
 def routes() -> list[BaseRoute]:
     """What senders call."""
-    return [Route("/hooks/{name}", receive, methods=["POST"]), Route("/hooks/{name}", handshake, methods=["GET"])]
+    why = "the sender is known by the signature, token or password that the definition asks for"
+    return [
+        unsecured("/hooks/{name}", receive, methods=["POST"], why=why),
+        unsecured("/hooks/{name}", handshake, methods=["GET"], why=why),
+    ]
 
 
 async def handshake(request: Request) -> Response:

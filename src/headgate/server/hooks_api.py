@@ -7,14 +7,14 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from headgate.app.hooks import hooks_of
 from headgate.ledger.inbox import Inbox
 from headgate.model.event import Entry, Stage
 from headgate.report.hooks import event_json, hooks_json
 
-from .access import Role
+from .access import Principal, Role, secured
 from .context import context_of
 from .hooks import Hooks
 from .problems import Problem
@@ -24,22 +24,24 @@ MOST = 1_000
 
 def routes() -> list[BaseRoute]:
     """What people and their programs call, with a token."""
+    viewer, operator, name = Role.VIEWER, Role.OPERATOR, "name"
+    event = "/api/hooks/{name}/events/{number:int}"
     return [
-        Route("/api/hooks", _hooks, methods=["GET"]),
-        Route("/api/hooks/{name}/events", _events, methods=["GET"]),
-        Route("/api/hooks/{name}/events/{number:int}", _event, methods=["GET"]),
-        Route("/api/hooks/{name}/events/{number:int}/retry", _retry, methods=["POST"]),
-        Route("/api/hooks/{name}/events/{number:int}/discard", _discard, methods=["POST"]),
+        secured("/api/hooks", _hooks, methods=["GET"], role=viewer, narrows=True),
+        secured("/api/hooks/{name}/events", _events, methods=["GET"], role=viewer, import_param=name),
+        secured(event, _event, methods=["GET"], role=viewer, import_param=name),
+        secured(f"{event}/retry", _retry, methods=["POST"], role=operator, import_param=name),
+        secured(f"{event}/discard", _discard, methods=["POST"], role=operator, import_param=name),
     ]
 
 
 async def _hooks(request: Request) -> Response:
     """All hooks that may be seen, with how many events each has."""
     context = context_of(request)
-    seen = context.guard.admit(request, Role.VIEWER).imports
+    principal: Principal = request.state.principal
 
     def found() -> list[dict[str, object]]:
-        hooks = {n: spec for n, spec in hooks_of(context.project).items() if seen is None or n in seen}
+        hooks = {n: spec for n, spec in hooks_of(context.project).items() if principal.reaches(n)}
         return hooks_json(hooks, context.part(Hooks).inbox.counts())
 
     return JSONResponse({"hooks": await run_in_threadpool(found)})
@@ -47,7 +49,7 @@ async def _hooks(request: Request) -> Response:
 
 async def _events(request: Request) -> Response:
     """The events of one, newest first: `?state=rejected&limit=50&before=17`."""
-    name = _admitted(request, Role.VIEWER)
+    name: str = request.path_params["name"]
     asked = request.query_params
     state = asked.get("state", "")
     if state and state not in list(Stage):
@@ -63,7 +65,7 @@ async def _events(request: Request) -> Response:
 
 async def _event(request: Request) -> Response:
     """One event with its body."""
-    name = _admitted(request, Role.VIEWER)
+    name: str = request.path_params["name"]
     inbox = context_of(request).part(Hooks).inbox
 
     def found() -> dict[str, Any]:
@@ -75,7 +77,7 @@ async def _event(request: Request) -> Response:
 
 async def _retry(request: Request) -> Response:
     """Deliver one again."""
-    name = _admitted(request, Role.OPERATOR)
+    name: str = request.path_params["name"]
     hooks = context_of(request).part(Hooks)
 
     def retried() -> dict[str, Any]:
@@ -89,7 +91,7 @@ async def _retry(request: Request) -> Response:
 
 async def _discard(request: Request) -> Response:
     """Set one aside."""
-    name = _admitted(request, Role.OPERATOR)
+    name: str = request.path_params["name"]
     inbox = context_of(request).part(Hooks).inbox
 
     def discarded() -> dict[str, Any]:
@@ -98,12 +100,6 @@ async def _discard(request: Request) -> Response:
         return event_json(inbox.entry(entry.id))
 
     return JSONResponse(await run_in_threadpool(discarded))
-
-
-def _admitted(request: Request, role: Role) -> str:
-    name: str = request.path_params["name"]
-    context_of(request).guard.admit(request, role, name)
-    return name
 
 
 def _of(inbox: Inbox, name: str, request: Request) -> Entry:
