@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False, metavar="[IMPORT]")
 @click.option(
-    "--state", type=click.Choice(list(Stage)), help="List events that have come so far, of all imports or of one."
+    "--state", type=click.Choice([stage.value for stage in Stage]), help="List events that have come so far, of all imports or of one."
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to list, newest first.")
 @click.option("--show", "shown", type=int, metavar="N", help="Show one event with its body.")
@@ -75,7 +75,7 @@ def hooks(
 
 def _hooks(project: Project, inbox: Inbox, *, as_json: bool) -> None:
     from headgate.app.hooks import hooks_of
-    from headgate.report.hooks import hooks_json, hooks_text
+    from headgate.report import hooks_json, hooks_text
 
     found = hooks_json(hooks_of(project), inbox.counts())
     if as_json:
@@ -86,7 +86,7 @@ def _hooks(project: Project, inbox: Inbox, *, as_json: bool) -> None:
 
 def _list(project: Project, inbox: Inbox, name: str | None, stage: Stage | None, limit: int, *, as_json: bool) -> None:
     from headgate.app.hooks import require_hook
-    from headgate.report.hooks import event_json, events_text
+    from headgate.report import event_json, events_text
 
     entries = inbox.entries(name or "", stage, limit=limit)
     if name is not None and not entries:
@@ -98,7 +98,7 @@ def _list(project: Project, inbox: Inbox, name: str | None, stage: Stage | None,
 
 
 def _show(inbox: Inbox, number: int, *, as_json: bool) -> None:
-    from headgate.report.hooks import event_json, event_text
+    from headgate.report import event_json, event_text
 
     entry, body = inbox.entry(number), inbox.body(number).decode("utf-8", "backslashreplace")
     if as_json:
@@ -122,7 +122,7 @@ def _change(inbox: Inbox, name: str | None, retry: str | None, discard: str | No
     if as_json:
         print_json(told)
     else:
-        click.echo(f"{told['changed']:,} events are {told['state']} now")
+        click.echo(f"{told['changed']:,} {'event is' if told['changed'] == 1 else 'events are'} {told['state']} now")
 
 
 def _numbers(option: str, text: str) -> list[int]:

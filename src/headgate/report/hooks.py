@@ -87,7 +87,10 @@ def events_text(entries: Sequence[Entry], console: Console) -> None:
     if not entries:
         console.print("There are no such events.", style="dim")
         return
-    table = Table("event", "import", "id", "kind", "state", "received", "what became of it", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("event", "import", "id", "kind", "state", "received"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("what became of it")
     for e in entries:
         table.add_row(str(e.id), e.import_name, e.named or "", e.event, e.stage.value, moment(e.received), became(e))
     console.print(table)
@@ -102,7 +105,7 @@ def event_text(entry: Entry, body: str, console: Console) -> None:
     if text := became(entry):
         console.print(text)
     if entry.repeats:
-        console.print(f"It came {entry.repeats:,} more times, {entry.differing:,} of them with another body.")
+        console.print(f"came again: {entry.repeats:,}, with another body: {entry.differing:,}")
     console.print(body, markup=False, soft_wrap=True)
 
 

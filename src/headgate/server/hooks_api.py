@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from headgate.app.hooks import hooks_of
 from headgate.ledger.inbox import Inbox
 from headgate.model.event import Entry, Stage
-from headgate.report.hooks import event_json, hooks_json
+from headgate.report import event_json, hooks_json
 
 from .access import Principal, Role, secured
 from .context import context_of
