@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import yaml
 
 from headgate.app.project import Project, open_project
 from headgate.ledger.inbox import Inbox
+from headgate.model.answer import Answer, RecordOutcome
 from headgate.model.errors import ConnectionFailed, DestinationError, HeadgateError, LimitExceeded, UsageError
 from headgate.model.event import Entry, Stage
 from headgate.model.outcome import Outcome
@@ -33,17 +33,6 @@ from support.asgi import Asgi, Said
 SECRET = "s3cret"
 GITHUB = {"style": "github", "secret": "${env:HOOK_SECRET}"}
 JSON = {"Content-Type": "application/json"}
-
-
-@dataclass
-class Made:
-    outcome: Outcome
-    problems: Sequence[Problem] = ()
-
-
-@dataclass
-class Answered:
-    outcomes: Sequence[Made]
 
 
 class Engine:
@@ -79,8 +68,8 @@ class Engine:
                 return
             self.got.append((name, records, key))
         problem = Problem("TY02", '"x" is not a decimal(10,2)', "price", "price", "x")
-        made = [Made(self.outcomes(r)) for r in records]
-        future.set_result(Answered([Made(m.outcome, (problem,) if m.outcome is Outcome.INVALID else ()) for m in made]))
+        made = [self.outcomes(r) for r in records]
+        future.set_result(Answer([RecordOutcome(o, problems=(problem,) if o is Outcome.INVALID else ()) for o in made]))
 
 
 class Place:
@@ -209,7 +198,7 @@ def test_the_answer_comes_after_the_destination(place):
     place.engine.outcomes = lambda r: Outcome.INVALID if r["id"] == 2 else Outcome.UPDATED
     said = place.post("orders", [{"id": 1}, {"id": 2}], {"X-GitHub-Delivery": "d1"})
     assert said.status == 200
-    problem = {"code": "TY02", "reason": '"x" is not a decimal(10,2)', "field": "price", "value": "x"}
+    problem = {"code": "TY02", "reason": '"x" is not a decimal(10,2)', "field": "price", "column": "price", "value": "x"}
     answer = {
         "records": 2, "outcomes": {"updated": 1, "invalid": 1},
         "refused": [{"record": 2, "outcome": "invalid", "problems": [problem]}],

@@ -6,12 +6,11 @@ import asyncio
 import json
 import threading
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import unquote
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +30,33 @@ class Said:
 class Asgi:
     """An application that is going on; a context manager."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._stack = AsyncExitStack()
+        self._told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._said: asyncio.Queue[Any] = asyncio.Queue()
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._run(self._stack.enter_async_context(self._app.router.lifespan_context(self._app)))
+        asyncio.run_coroutine_threadsafe(
+            self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, self._told.get, self._said.put),
+            self._loop,
+        )
+        self._lifespan("startup")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._stack.aclose())
+        self._lifespan("shutdown")
         self._run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _lifespan(self, what: str) -> None:
+        self._run(self._told.put({"type": f"lifespan.{what}"}))
+        said = self._run(self._said.get())
+        assert said["type"] == f"lifespan.{what}.complete", said
 
     def _run(self, what: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(120)

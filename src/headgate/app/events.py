@@ -8,16 +8,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from headgate.engine.received import read_json
+
 _FORM = "application/x-www-form-urlencoded"
-
-
-class Number(str):
-    """A number of a JSON document, as it is written there."""
-
-    __slots__ = ()
-
-
-_DECODER = msgspec.json.Decoder(float_hook=Number)
 
 
 class Unreadable(Exception):
@@ -126,7 +119,7 @@ def _of_form(text: str) -> Any:
 
 def _read(text: str) -> Any:
     try:
-        return _DECODER.decode(text)
+        return read_json(text.encode())
     except msgspec.DecodeError as e:
         raise Unreadable(f"the body is no JSON: {e}") from None
     except RecursionError:

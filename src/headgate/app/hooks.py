@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from headgate.ledger import patience
 from headgate.ledger.inbox import Inbox
+from headgate.model.answer import Answer, RecordOutcome, problem_dict
 from headgate.model.errors import (
     Cancelled,
     DefinitionError,
@@ -24,8 +24,7 @@ from headgate.model.errors import (
 from headgate.model.event import Entry
 from headgate.model.hook import HookSpec
 from headgate.model.incremental import seconds_of
-from headgate.model.outcome import REJECTS, Outcome
-from headgate.model.record import Problem
+from headgate.model.outcome import REJECTS
 
 from .events import Event, Unreadable
 from .project import Project
@@ -38,29 +37,6 @@ SHOWN: Final = 100
 _log = logging.getLogger("headgate.hooks")
 
 
-class Made(Protocol):
-    """What became of one record."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """One of all outcomes."""
-        ...
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with it."""
-        ...
-
-
-class Answer(Protocol):
-    """What became of the records of one submission."""
-
-    @property
-    def outcomes(self) -> Sequence[Made]:
-        """One for each record, in their order."""
-        ...
-
-
 class Engine(Protocol):
     """Imports some records at once."""
 
@@ -71,7 +47,7 @@ class Engine(Protocol):
         *,
         dry_run: bool = False,
         idempotency_key: str = "",
-    ) -> Future[Any]:
+    ) -> Future[Answer]:
         """Import them; the future has an `Answer`, or the `HeadgateError` that kept them from the destination.
 
         Args:
@@ -166,7 +142,7 @@ class Delivery:
             self._inbox.rejected(entry, str(e))
             return
         if not records:
-            self._inbox.delivered(entry, answer_json([]))
+            self._inbox.delivered(entry, answer_json(Answer([])))
             return
         answer = self._wait(entry, self._engine.submit(entry.import_name, records, idempotency_key=entry.key))
         self._answered(entry, answer)
@@ -182,11 +158,11 @@ class Delivery:
             self._wait_longer(entry, f"the import {entry.import_name} has no hook any more")
         return spec
 
-    def _wait(self, entry: Entry, future: Future[Any]) -> Answer:
+    def _wait(self, entry: Entry, future: Future[Answer]) -> Answer:
         """The future's answer, with signs of life until it is there."""
         while True:
             try:
-                answer: Answer = future.result(timeout=patience() / 4)
+                answer = future.result(timeout=patience() / 4)
             except TimeoutError:
                 if future.done():
                     raise
@@ -195,7 +171,7 @@ class Delivery:
                 return answer
 
     def _answered(self, entry: Entry, answer: Answer) -> None:
-        found = answer_json(answer.outcomes)
+        found = answer_json(answer)
         if all(made.outcome in REJECTS for made in answer.outcomes):
             self._inbox.rejected(entry, _all_refused(answer.outcomes), found)
         else:
@@ -219,28 +195,23 @@ class Delivery:
         self._inbox.later(entry, reason, min(LONGEST_WAIT, 2.0 ** min(entry.attempts - 1, 16)))
 
 
-def answer_json(outcomes: Sequence[Made]) -> dict[str, Any]:
+def answer_json(answer: Answer) -> dict[str, Any]:
     """What became of an event's records. The keys are stable: ``records``, ``outcomes`` (how many of each), ``refused`` (of up
-    to 100: ``record`` by its number from 1, ``outcome``, ``problems``).
+    to 100: ``record`` by its number from 1, ``outcome``, ``problems``), ``run`` (in whose account they are).
     """
-    refused = [(n, made) for n, made in enumerate(outcomes, 1) if made.outcome in REJECTS]
-    return {
-        "records": len(outcomes),
-        "outcomes": {
-            outcome.value: count for outcome, count in Counter(Outcome(made.outcome) for made in outcomes).items()
-        },
+    refused = [(n, made) for n, made in enumerate(answer.outcomes, 1) if made.outcome in REJECTS]
+    found: dict[str, Any] = {
+        "records": len(answer.outcomes),
+        "outcomes": {o.value: n for o, n in answer.account.outcomes.items() if n},
         "refused": [
-            {"record": n, "outcome": Outcome(made.outcome).value, "problems": [_problem_json(p) for p in made.problems]}
+            {"record": n, "outcome": made.outcome.value, "problems": [problem_dict(p) for p in made.problems]}
             for n, made in refused[:SHOWN]
         ],
     }
+    return found | ({} if answer.run is None else {"run": answer.run})
 
 
-def _problem_json(problem: Problem) -> dict[str, Any]:
-    return {"code": problem.code, "reason": problem.reason, "field": problem.field, "value": problem.value}
-
-
-def _all_refused(outcomes: Sequence[Made]) -> str:
+def _all_refused(outcomes: Sequence[RecordOutcome]) -> str:
     first = next((p for made in outcomes for p in made.problems), None)
     why = f": {first.reason} [{first.code}]" if first is not None else ""
     return f"all {len(outcomes)} records were refused{why}" if len(outcomes) > 1 else f"its record was refused{why}"

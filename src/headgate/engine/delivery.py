@@ -10,14 +10,14 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
 from headgate.ledger import Ledger, patience
 from headgate.model.errors import DestinationError, Fenced, HeadgateError, NoCheckpoint
-from headgate.model.outcome import Account
+from headgate.model.outcome import Account, Outcome
 from headgate.model.run import PartitionRead, Run, Status
 from headgate.model.write import Matched, Ticket, WriteSpec
 from headgate.spi.destination import Destination, Writer
@@ -41,6 +41,10 @@ class Checkpoint:
         warnings: so far.
         whole: `Run.whole`.
         sources: names and contents of all partitions.
+        group: of a run that serves requests: the number of the group that was committed.
+        requests: those in it.
+        answers: to those of them that may be asked for again.
+        counted: what the destination counted itself: outcomes to add to the account, skips by their reasons.
     """
 
     run: int
@@ -52,6 +56,10 @@ class Checkpoint:
     warnings: list[str]
     whole: bool = True
     sources: list[tuple[str, str]] = field(default_factory=list)
+    group: int = 0
+    requests: list[str] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    counted: dict[str, int] | str = field(default_factory=dict)
 
     def text(self) -> str:
         """The checkpoint as it is kept."""
@@ -59,7 +67,8 @@ class Checkpoint:
             "run": self.run, "done": self.done, "account": self.account.as_dict(), "position": self.position,
             "partitions": [[p.name, p.findings, p.read, p.digest] for p in self.partitions],
             "segments": self.segments, "warnings": self.warnings, "whole": self.whole,
-            "sources": self.sources,
+            "sources": self.sources, "group": self.group, "requests": self.requests, "answers": self.answers,
+            "counted": self.counted,
         }, default=str)  # fmt: skip
 
     @classmethod
@@ -69,8 +78,18 @@ class Checkpoint:
         return cls(
             data["run"], data["done"], Account.from_dict(data["account"]), [PartitionRead(*p) for p in data["partitions"]],
             tuple(data["position"]), data["segments"], data["warnings"], data["whole"],
-            [(name, digest) for name, digest in data["sources"]],
-        )  # fmt: skip
+            [(name, digest) for name, digest in data["sources"]], data.get("group", 0), data.get("requests", []),
+            data.get("answers", {}),
+        )._with(data.get("counted") or {})  # fmt: skip
+
+    def _with(self, counted: dict[str, int]) -> Checkpoint:
+        for what, count in counted.items():
+            skipped = what in ("existing", "missing")
+            self.account.read += count
+            self.account.add(Outcome.SKIPPED if skipped else Outcome(what), count, reason=what if skipped else "")
+        if counted:
+            self.partitions[0] = replace(self.partitions[0], read=self.account.read)
+        return self
 
     def settles(self, run: Run) -> bool:
         """Bring a run's record up to what was committed; whether that was all of it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from headgate.ledger import Ledger
+from headgate.ledger.answers import Answers
 from headgate.model.errors import SourceError, UsageError
 from headgate.model.outcome import Account
 from headgate.model.record import Batch, record_number
@@ -32,10 +33,26 @@ def conclude(ledger: Ledger, run: Run, last: Checkpoint | None) -> None:
     if last is None or last.run != run.id:
         ledger.forget(ledger.journal_path(run.id))
         shutil.rmtree(ledger.journal_path(run.id), ignore_errors=True)
+    elif last.requests:
+        keep_answers(ledger, last)
+        last.settles(run)
+        ledger.forget_rejects(run.id, record_number(*last.position))
     elif not last.settles(run):
         run.status = Status.FAILED
         run.error += f"; {last.account.read:,} records were read and committed, and the next run goes on from there"
     ledger.settle(run)
+
+
+def keep_answers(ledger: Ledger, last: Checkpoint) -> None:
+    """Keep the answers to requests that a checkpoint says were committed: who was at them may have died before it could."""
+    if not last.requests and not last.answers:
+        return
+    try:
+        name = ledger.run(last.run).import_name
+    except UsageError:  # pruned
+        return
+    without: dict[str, list[dict[str, object]]] = {r: [] for r in last.requests}
+    Answers(ledger).answered(name, without | last.answers)
 
 
 def settle_earlier(ledger: Ledger, last: Checkpoint) -> Run | None:

@@ -101,6 +101,20 @@ create table headgate_piece (
   primary key (name, number)
 );
 
+-- Requests whose answer may be asked for again: those with a key of their caller's, and those that were answered too late. body is
+-- their records, where they must outlive the process; answer is JSON, null until there is one. run_id is the run that is at it.
+create table headgate_answer (
+  import_name text not null,
+  key text not null,
+  fingerprint text not null,
+  run_id bigint not null,
+  body text not null,
+  answer text,
+  at text not null,
+  primary key (import_name, key)
+);
+create index headgate_answer_by_time on headgate_answer (at);
+
 -- Events that came to hooks, from their acceptance until they were imported, and a while longer to know them when they
 -- come again. event_id is the sender's. event is what kind it is, where the definition says. round counts how often it was
 -- taken up again by hand, attempts how often it was tried since. due is when it may be tried next. answer is JSON: what

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .columns import columns_of
 from .compile import compile_program
 from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
@@ -13,6 +14,7 @@ from .lookups import wanted
 from .matching import ColumnMatch, match_columns
 from .plan import FieldTypes, effective_types, plan_fields, unclaimed, without
 from .program import Program
+from .quick import Quick, quick
 from .transforms import TRANSFORMS, Transform
 
 __all__ = [
@@ -23,13 +25,16 @@ __all__ = [
     "Inference",
     "Name",
     "Program",
+    "Quick",
     "Scope",
     "Transform",
     "check_expression",
+    "columns_of",
     "compile_program",
     "effective_types",
     "match_columns",
     "plan_fields",
+    "quick",
     "unclaimed",
     "wanted",
     "without",

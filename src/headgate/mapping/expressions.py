@@ -128,6 +128,18 @@ def check_expression(
     return Expression(struct, found, tuple(writer.used))
 
 
+def parse_expression(text: str, where: str) -> dict[str, Any]:
+    """The tree of an expression, unchecked.
+
+    Raises:
+        DefinitionError: it is no single SQL expression.
+    """
+    import duckdb
+
+    with duckdb.connect() as con:
+        return _parse(con, text, where)
+
+
 def _bind(con: duckdb.DuckDBPyConnection, query: str, where: str) -> str:
     import duckdb
 

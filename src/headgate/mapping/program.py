@@ -58,6 +58,7 @@ class Program:
 
     Attributes:
         fields: what is written, in the order of the batches' columns.
+        schema: of accepted records.
     """
 
     def __init__(
@@ -69,11 +70,11 @@ class Program:
         self._shape = shape
         self._queries = queries
         self._names = [c.sql for c in shape.columns]
-        self._schema = _accepted_schema(shape)
+        self.schema = _accepted_schema(shape)
         self._counting = _count(65_536)
         for i in shape.unique:
             con.execute(f"CREATE TABLE seen{i} (v {sql_type(shape.fields[i].type)})")
-        self._good = Slot(self._schema.empty_table())
+        self._good = Slot(self.schema.empty_table())
         con.register("good", self._good)
 
     def map(self, batch: Batch, partition: int) -> Mapped:
@@ -174,7 +175,7 @@ class Program:
             column = _one_chunk(values.column(name)) if name in written else self._handed_on(d, records)
             arrays.append(column if column.type == d.types.written.arrow else column.cast(d.types.written.arrow))
         arrays += [_one_chunk(values.column(name)) for name in self._shape.wanted]
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _handed_on(self, d: FieldDef, records: pa.RecordBatch) -> pa.Array:
         """The source's own column, its empty texts made blank."""

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PLAN = "plan"
     UNDO = "undo"
     RETRY = "retry"
+    REQUESTS = "requests"
 
 
 class Status(StrEnum):

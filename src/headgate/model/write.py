@@ -16,6 +16,9 @@ ACTION = "_action"
 OLD = "_old_"
 
 
+LISTED_SKIPS = 1000
+
+
 class Operation(StrEnum):
     """What an import does with its records at the destination."""
 
@@ -88,6 +91,7 @@ class WriteSpec:
             is updated; only what is gone is still ``held``.
         journal: `Writer.before` and `Writer.after` will be asked for, except for what `spooled` says.
         ticket: who may commit; None where that is not watched over, and no checkpoint is kept.
+        listed_skips: how many skips of a reason are listed one by one.
     """
 
     table: str
@@ -109,6 +113,7 @@ class WriteSpec:
     forced: bool = False
     journal: bool = False
     ticket: Ticket | None = None
+    listed_skips: int = LISTED_SKIPS
 
     @property
     def spooled(self) -> bool:
@@ -147,7 +152,7 @@ class Matched:
 
     Attributes:
         account: outcomes as they will be (match) or are (apply).
-        refusals: records that get no further, each counted in `account`; skips are listed up to `LISTED_SKIPS` a reason.
+        refusals: records that get no further, each counted in `account`; skips are listed up to `WriteSpec.listed_skips` a reason.
         in_scope: of mirror: how many destination records were in its charge before the run, for share limits.
     """
 
@@ -171,6 +176,3 @@ class Images:
     created: tuple[str, ...]
     updated: tuple[str, ...]
     marked: tuple[str, ...] = ()
-
-
-LISTED_SKIPS = 1000

@@ -14,13 +14,13 @@ from starlette.routing import BaseRoute
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import hooks, hooks_api
+from . import hooks, hooks_api, records
 from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
 from .problems import Problem, on_error, on_fault, on_http, on_problem
 
 
-def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlette:
+def create_app(project: Project, options: ServeOptions, guard: Guard) -> records.Front:
     """The ASGI application of a project.
 
     Args:
@@ -41,12 +41,13 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
     )
     app.state.context = context
     app.state.components = _components(context)
-    return app
+    return records.Front(app, context)
 
 
 def _routes() -> list[BaseRoute]:
     return [
         unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive"),
+        *records.routes(),
         *hooks.routes(),
         *hooks_api.routes(),
     ]
@@ -54,8 +55,8 @@ def _routes() -> list[BaseRoute]:
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
-    del context
-    return []
+    desk = context.parts[records.Desk] = records.Desk(context)
+    return [desk, hooks.add(context, desk.imports)]
 
 
 @asynccontextmanager

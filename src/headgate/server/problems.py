@@ -110,4 +110,9 @@ async def on_http(_: Request, error: Exception) -> Response:
 async def on_fault(_: Request, error: Exception) -> Response:
     """Starlette's handler of everything else: a fault of Headgate's own. What it was is in the log, not in the answer."""
     del error
-    return Problem(500, "fault", "this is a fault of Headgate's own; the server's log has the details").response()
+    return fault().response()
+
+
+def fault() -> Problem:
+    """A fault of Headgate's own."""
+    return Problem(500, "fault", "this is a fault of Headgate's own; the server's log has the details")

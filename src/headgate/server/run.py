@@ -39,6 +39,8 @@ def serve(
         host=options.host,
         port=options.port,
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         log_level="warning",
         timeout_graceful_shutdown=30,
         ssl_certfile=certfile,

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from headgate.model.outcome import Outcome
 from headgate.model.reading import Parents, Reading
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import FieldType
@@ -281,5 +282,68 @@ class DropsColumns(Protocol):
 
         Returns:
             Those that were removed.
+        """
+        ...
+
+
+COUNTS: Final = '"<counts>"'
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a record of `Prompt.apply`.
+
+    Attributes:
+        outcome: created, updated or unchanged; skipped where the record was (or was not) there and the definition passes
+            over such.
+        id: the destination's own key of the record, where that is a single column that no field writes.
+    """
+
+    outcome: Outcome
+    id: Any = None
+
+
+class Prompt(Protocol):
+    """Writes a few records in a single step, for somebody who waits for the answer.
+
+    What it gives is what a `Writer` of the same spec would have come to; where it would take judgement, it gives up instead.
+    """
+
+    def apply(self, rows: Sequence[tuple[Any, ...]], checkpoint: str) -> list[Decided] | None:
+        """Write records and commit them, with the checkpoint of the spec's ticket.
+
+        Args:
+            rows: one value for each of the spec's fields, as Python has them (dates, ``Decimal``); no two have one key.
+            checkpoint: what is kept, with `COUNTS` where the destination puts in how many records had which outcome: a JSON
+                object of ``created``, ``updated``, ``unchanged``, ``existing`` and ``missing``, the last two those skipped.
+
+        Returns:
+            One answer a record, in their order. None: a record is to be rejected, somebody else changed one at this moment, or
+            has claimed the ticket's scope, and nothing was written; a `Writer` finds out what.
+
+        Raises:
+            ConnectionFailed: whether it was committed is not known; the checkpoint says it.
+            DestinationError: nothing was written.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Break off what another thread waits for. Safe to call from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Disconnect. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Prompts(Protocol):
+    """What a destination may offer beside: a shorter way for few records."""
+
+    def prompt(self, spec: WriteSpec) -> Prompt | None:
+        """A way for such records; None where this table or operation needs a `Writer`.
+
+        Raises:
+            DestinationError, ConnectionFailed: as `Destination.open`.
         """
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import LISTED_SKIPS, Matched, Operation, Refusal, WriteSpec
+from headgate.model.write import Matched, Operation, Refusal, WriteSpec
 
 from . import statements as st
 from .dialect import Dialect, Target
@@ -115,7 +115,7 @@ class Staged:
         if self._spec.duplicates == "reject":
             self._reject_all(self.statements.extra_numbers(None), REPEATED)
         else:
-            self._skip(dropped, self.statements.extra_numbers(LISTED_SKIPS), DUPLICATE)
+            self._skip(dropped, self.statements.extra_numbers(self._spec.listed_skips), DUPLICATE)
 
     def _refuse_ambiguous(self) -> None:
         numbers = self._reject_all(self.statements.ambiguous(), AMBIGUOUS)
@@ -137,7 +137,7 @@ class Staged:
     def _turned_away(self, decision: str, counts: dict[str, int], policy: str, ground: Ground) -> None:
         count = counts.get(decision, 0)
         if count and policy == "skip":
-            self._skip(count, self.statements.decided_as(decision, LISTED_SKIPS), ground)
+            self._skip(count, self.statements.decided_as(decision, self._spec.listed_skips), ground)
         elif count:
             self._reject_all(self.statements.decided_as(decision, None), ground)
 

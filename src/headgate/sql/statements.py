@@ -101,7 +101,7 @@ class Statements:
         stage = self._d.temp(STAGE)
 
         def probe(field: WriteField) -> Callable[[int, int], str]:
-            value = self._value(field)
+            value = self.value(field)
             return lambda low, high: f"select count({value}) from {stage} s where s._n between {low} and {high}"
 
         fields = (f for f in self._spec.fields if self._d.can_fail(f, self._t.columns[f.name]))
@@ -126,9 +126,9 @@ class Statements:
     def count_repeated(self) -> str:
         """Zero when no two records have the same key."""
         if len(self._keys) == 1 and self._keys[0].type.kind in INTEGERS:  # sorting numbers is quicker than hashing them
-            value = self._value(self._keys[0])
+            value = self.value(self._keys[0])
             return f"select count({value}) - count(distinct {value}) from {self._d.temp(STAGE)} s"
-        keys = ", ".join(self._value(k) for k in self._keys)
+        keys = ", ".join(self.value(k) for k in self._keys)
         return (
             f"select count(*) from (select 1 as one from {self._d.temp(STAGE)} s group by {keys} having count(*) > 1) d"
         )
@@ -140,7 +140,7 @@ class Statements:
         a temporary table only once in a statement.
         """
         counts = "max" if self._spec.duplicates == "last" else "min"
-        keys = ", ".join(self._value(k) for k in self._keys)
+        keys = ", ".join(self.value(k) for k in self._keys)
         return self._d.create_temp_as(KEPT, f"select {counts}(s._n) as _n from {self._d.temp(STAGE)} s group by {keys}")
 
     def create_extra(self) -> str:
@@ -181,7 +181,7 @@ class Statements:
         source = f"{self._d.temp(STAGE)} s"
         if self._joins():
             keys = ", ".join(f"s.f{self._index[k.name]}" for k in self._keys)
-            source += f" left join {self._t.name} t on {self._on_key()} order by {keys}"
+            source += f" left join {self._t.name} t on {self.on_key()} order by {keys}"
         return self._d.create_temp_as(DECIDED, f"select {', '.join(items)} from {source}")
 
     @property
@@ -205,7 +205,7 @@ class Statements:
         staged = f"select s.*, row_number() over (partition by {', '.join(left)} order by s._n) as _r from {self._d.temp(STAGE)} s"
         items = ["s._n as _n", *(f"t.{name} as {name}" for name in self._locs)]
         items.append(f"case when t.{self._locs[0]} is null then '{HELD}' else '{REMOVE}' end as _o")
-        items += [f"{self._value(f)} as f{i}" for i, f in fields]
+        items += [f"{self.value(f)} as f{i}" for i, f in fields]
         on = f"t._r = s._r and {self._d.all_same(left, right)}"
         return f"select {', '.join(items)} from ({staged}) s left join ({rows}) t on {on}"
 
@@ -220,24 +220,26 @@ class Statements:
         """Whether records are joined with the rows they match. An insert only asks whether there are any."""
         return bool(self._keys) and (self._t.unique or not self._inserts)
 
-    def _on_key(self) -> str:
-        return " and ".join(f"{self._old(k)} = {self._value(k)}" for k in self._keys)
+    def on_key(self) -> str:
+        """Condition: the row ``t`` is the one of the record ``s``."""
+        return " and ".join(f"{self._old(k)} = {self.value(k)}" for k in self._keys)
 
     def _old(self, field: WriteField) -> str:
         return f"t.{self._d.quote(field.name)}"
 
-    def _value(self, field: WriteField) -> str:
+    def value(self, field: WriteField) -> str:
+        """A staged value as its column holds it."""
         return self._d.value(f"s.f{self._index[field.name]}", field, self._t.columns[field.name])
 
     @property
     def _found(self) -> str:
         if self._joins():
             return f"t.{self._t.locators[0]} is not null"
-        return f"exists (select 1 from {self._t.name} t where {self._on_key()})"
+        return f"exists (select 1 from {self._t.name} t where {self.on_key()})"
 
     def _new(self, field: WriteField) -> str:
         """What the destination will hold: its own value where the field is not written to an existing record."""
-        value = self._value(field)
+        value = self.value(field)
         if not self._joins() and field.when == "updated":
             return f"case when 1 = 0 then {value} end"
         planned = self._spec.planned and not field.keeps
@@ -259,7 +261,7 @@ class Statements:
         if spec.planned:
             return self._planned()
         new = f"when not ({self._found}) then "
-        change = f"when {self._differs()} then '{UPDATE}' else '{SAME}' end"
+        change = f"when {self.differs()} then '{UPDATE}' else '{SAME}' end"
         match spec.operation:
             case Operation.APPEND:
                 return f"'{CREATE}'"
@@ -278,13 +280,14 @@ class Statements:
                 )
                 return f"case {first}{new}'{CREATE}' {change}"
 
-    def _differs(self) -> str:
+    def differs(self) -> str:
+        """Condition: the record would change the row it was found to be."""
         conditions = []
         for f in self._spec.fields:
             if f.name in self._spec.key or f.when != "always":
                 continue
             column = self._t.columns[f.name]
-            one = self._d.distinct(self._d.comparable(self._old(f), column), self._d.comparable(self._value(f), column))
+            one = self._d.distinct(self._d.comparable(self._old(f), column), self._d.comparable(self.value(f), column))
             conditions.append(f"(not {self._kept(f)} and {one})" if f.keeps else one)
         return _any(conditions) or "1 = 0"
 
@@ -345,7 +348,7 @@ class Statements:
         return self._d.create_temp_as(
             GONE,
             f"select {', '.join(locators)} from {self._t.name} t where {self._scope()}{marked} "
-            f"and not exists (select 1 from {self._d.temp(STAGE)} s where {self._on_key()})",
+            f"and not exists (select 1 from {self._d.temp(STAGE)} s where {self.on_key()})",
         )
 
     def _lists_gone(self) -> bool:

@@ -30,7 +30,6 @@ from headgate.model.write import (
     ACTION,
     DELETE,
     KEEP,
-    LISTED_SKIPS,
     NUMBER,
     OLD,
     Images,
@@ -394,7 +393,7 @@ class MemoryWriter:
 
     def _skip(self, number: int, reason: str) -> None:
         self._decided.account.add(Outcome.SKIPPED, reason=reason)
-        if self._decided.account.skips[reason] <= LISTED_SKIPS:
+        if self._decided.account.skips[reason] <= self._spec.listed_skips:
             self._decided.refusals.append(Refusal(number, Outcome.SKIPPED, reason, SKIPS[reason]))
 
     def _refuse(self, number: int, outcome: Outcome, code: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import LISTED_SKIPS, Matched, Operation, WriteSpec
+from headgate.model.write import Matched, Operation, WriteSpec
 from headgate.sql import MISSING, STAGE, Refused, Target
 
 from .catalog import Relation
@@ -80,7 +80,7 @@ class Deleting(ByStage):
         skip = self._spec.missing == "skip"
         listing = (
             f"select s._n from pg_temp.{STAGE} s where not exists (select from {_DELETED} d where d._n = s._n) order by 1 limit "
-            f"{LISTED_SKIPS if skip else 'all'}"
+            f"{self._spec.listed_skips if skip else 'all'}"
         )
         numbers = [int(n) for (n,) in self._session.rows(listing)]
         matched.account.add(Outcome.SKIPPED if skip else MISSING.outcome, count, reason=MISSING.skip)

@@ -18,6 +18,7 @@ from . import types
 from .ddl import MAX_IDENTIFIER, alter_table, create_table
 
 if TYPE_CHECKING:
+    from .prompt import PostgresPrompt
     from .writer import PostgresWriter
 
 
@@ -95,6 +96,12 @@ class PostgresDestination:
         from .writer import PostgresWriter
 
         return PostgresWriter(self._access, spec)
+
+    def prompt(self, spec: WriteSpec) -> PostgresPrompt | None:
+        """One statement for few records, on a connection of its own; see `headgate.spi.destination.Prompts`."""
+        from .prompt import open_prompt
+
+        return open_prompt(self._access, spec)
 
     def claim(self, ticket: Ticket) -> str | None:
         """Take over a scope; checkpoints are kept in a schema of their own."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Account, Outcome
-from headgate.model.write import LISTED_SKIPS, NUMBER, Images, Matched, Refusal, WriteSpec
+from headgate.model.write import NUMBER, Images, Matched, Refusal, WriteSpec
 from headgate.sql import DUPLICATE, REPEATED, STAGE, Staged, Target, changes_schema
 
 from .changes import stream
@@ -216,7 +216,9 @@ class IntoFresh(Straight, _Loading):
             self._matched.refusals = [REPEATED.refusal(n, self._spec.key) for n in numbers]
         else:
             account.add(Outcome.SKIPPED, len(removed.repeated), reason=DUPLICATE.skip)
-            self._matched.refusals = [DUPLICATE.skipped(n, self._spec.key) for n in islice(numbers, LISTED_SKIPS)]
+            self._matched.refusals = [
+                DUPLICATE.skipped(n, self._spec.key) for n in islice(numbers, self._spec.listed_skips)
+            ]
         self._matched.refusals += [
             Refusal(self._numbers[p], Outcome.REJECTED, "DE05", why, self._spec.key[0])
             for p, why in removed.refused.items()

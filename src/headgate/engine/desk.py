@@ -1,0 +1,260 @@
+"""Importing requests while their callers wait: mapped, written and committed together, each record with its own outcome.
+
+Requests that come while a commit is under way form the next group. Within a group no request sees another: a bad record is a
+reject of its own request, and requests that concern the same destination record go into groups after one another, in the
+order in which they came.
+
+The order at every group is that of a run: rejects to the ledger, the destination's commit with the checkpoint in it, the
+callers. So whoever was answered is in the destination, and what a dead process had committed its destination knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from headgate.ledger import Ledger
+from headgate.model.errors import ConnectionFailed, HeadgateError
+from headgate.model.outcome import Account, Outcome
+from headgate.model.record import Problem
+from headgate.model.run import PartitionRead, Run
+from headgate.model.write import ACTION, NUMBER, Operation, Refusal, Ticket
+from headgate.spi.destination import Decided, Prompt, Prompts, Writer
+
+from .delivery import Checkpoint
+from .mapped import Going, Mapper, Request
+from .prepare import Prepared
+from .received import NAME
+
+
+class Desk:
+    """One import, kept ready. Used by one thread.
+
+    Args:
+        prepared: with a source of `headgate.engine.received`, its definition made `headgate.engine.mapped.for_requests`.
+        run: begun in the ledger; its account is that of all requests.
+        ticket: the right to commit, where the destination keeps checkpoints.
+    """
+
+    def __init__(self, prepared: Prepared, ledger: Ledger, run: Run, ticket: Ticket | None) -> None:
+        self.run = run
+        self._prepared = prepared
+        self._ledger = ledger
+        self._ticket = ticket
+        self._write = replace(prepared.write, journal=False, batched=True, ticket=ticket, listed_skips=sys.maxsize)
+        self._mapper = Mapper(prepared, self._write)
+        self._group = 0
+        self._writer: Writer | None = None
+        self._prompt: Prompt | None = None
+        self._no_prompt = False
+
+    def serve(self, requests: Sequence[Request]) -> list[Request]:
+        """Import requests: each has its answer or its error afterwards, but for those that are given back.
+
+        Returns:
+            Requests that have to wait for the next group, because a record of theirs is in this one. In their order.
+        """
+        self._mapper.refresh()
+        for request in requests:
+            if request.dry:
+                self._look(request)
+        first, group, later = self.run.account.read, list[Going](), list[Request]()
+        taken: set[tuple[Any, ...]] = set()
+        for request in requests:
+            if request.dry:
+                continue
+            going = None if later else self._mapper.map(request, first)
+            if going is None or not taken.isdisjoint(going.keys):
+                later.append(request)
+                continue
+            taken |= going.keys
+            first += len(going.outcomes)
+            group.append(going)
+        if group:
+            self._try(group)
+        return later
+
+    def close(self) -> None:
+        """Release the destination; the run is closed by whoever began it."""
+        self._drop()
+        self._prepared.close()
+
+    # A group
+
+    def _try(self, group: list[Going]) -> None:
+        error: HeadgateError
+        try:
+            self._commit(group)
+        except HeadgateError as e:
+            error = e
+            self._drop()
+            if isinstance(e, ConnectionFailed) and (done := self._asked()) is not None:
+                self.run.account, error = done, _lost(e)
+            else:
+                with suppress(HeadgateError):  # the destination's trouble is the one to be told
+                    self._ledger.forget_rejects(self.run.id, group[0].first)
+        else:
+            for one in group:
+                one.request.answer = one.answer(self.run.id)
+            return
+        for one in group:
+            one.request.error = error
+
+    def _drop(self) -> None:
+        """Let go of connections in an unknown state."""
+        prompt, writer, self._prompt, self._writer = self._prompt, self._writer, None, None
+        with suppress(HeadgateError):
+            if prompt is not None:
+                prompt.close()
+        with suppress(HeadgateError):
+            if writer is not None:
+                writer.abort()
+
+    def _asked(self) -> Account | None:
+        """What the destination says of a commit that it did not answer: the account with it, or None if it was not done."""
+        if self._ticket is None:
+            return None
+        try:
+            found = self._prepared.destination.claim(self._ticket)
+        except HeadgateError:
+            self.run.in_doubt = True
+            return None
+        last = Checkpoint.of(found) if found else None
+        committed = last is not None and last.run == self.run.id and last.group == self._group
+        return last.account if committed and last is not None else None
+
+    def _commit(self, group: list[Going]) -> None:
+        prompt = self._prompt_for(group)
+        if prompt is None or not self._by_prompt(prompt, group):
+            self._match(group)
+            account = _account(group)
+            text = self._checkpoint(group, account)
+            if self._writer is not None:
+                self._writer.commit(text)
+        account = _account(group)
+        self.run.account.read += account.read
+        self.run.account.merge_outcomes(account)
+
+    def _checkpoint(self, group: list[Going], account: Account, *, counted: bool = False) -> str:
+        """Rejects to the ledger; then what says that the group was committed.
+
+        Args:
+            account: of the group, as far as it is known.
+            counted: the destination adds the rest.
+        """
+        account.check("A group of requests")
+        rejects = [r for one in group for r in one.rejects()]
+        if rejects:
+            self._ledger.record_rejects(self.run.id, rejects)
+        total = Account.from_dict(self.run.account.as_dict())
+        total.read += account.read
+        total.merge_outcomes(account)
+        self._group += 1
+        return Checkpoint(
+            self.run.id,
+            True,
+            total,
+            [PartitionRead(NAME, {"format": NAME}, total.read)],
+            (0, total.read),
+            0,
+            list(self.run.warnings),
+            group=self._group,
+            requests=[one.request.id for one in group if one.request.id],
+            answers={one.request.id: one.kept() for one in group if one.request.keyed},
+            counted="<counts>" if counted else {},
+        ).text()
+
+    # The short way
+
+    def _prompt_for(self, group: list[Going]) -> Prompt | None:
+        """The short way, where all of a group can go it. Answers that must be in the checkpoint are not known before."""
+        if not any(one.rows for one in group) or any(one.special or one.request.keyed for one in group):
+            return None
+        if self._prompt is None and not self._no_prompt:
+            destination = self._prepared.destination
+            self._prompt = destination.prompt(self._write) if isinstance(destination, Prompts) else None
+            self._no_prompt = self._prompt is None
+        return self._prompt
+
+    def _by_prompt(self, prompt: Prompt, group: list[Going]) -> bool:
+        """Write all at once and commit it; whether that could be done."""
+        places = [(one, place) for one in group for place in one.rows]
+        text = self._checkpoint(group, _account(group), counted=True)
+        decided = prompt.apply([one.rows[p] for one, p in places], text)
+        if decided is None:
+            self._ledger.forget_rejects(self.run.id, group[0].first)
+            return False
+        for (one, place), found in zip(places, decided, strict=True):
+            self._decide(one, place, found)
+        return True
+
+    def _decide(self, one: Going, place: int, found: Decided) -> None:
+        reason = ""
+        if found.outcome is Outcome.SKIPPED:
+            reason = "existing" if self._write.operation is Operation.INSERT else "missing"
+        one.decide(place, found.outcome, found.id, reason)
+
+    # The long way
+
+    def _match(self, group: list[Going]) -> None:
+        """Find out what becomes of records, and do it, but for the commit."""
+        batch, places = self._mapper.batch(group)
+        if not places:
+            return
+        if self._writer is None:
+            self._writer = self._prepared.destination.open(self._write)
+        writer = self._writer
+        writer.write(batch)
+        writer.match(deletions=False)
+        changes: dict[int, str] = {}
+        for part in writer.changes():
+            changes.update(zip(part.column(NUMBER).to_pylist(), part.column(ACTION).to_pylist(), strict=True))
+        applied = writer.apply()
+        refused = {r.number: r for r in applied.refusals}
+        for number, (one, place) in places.items():
+            if (refusal := refused.get(number)) is not None:
+                self._refuse(one, place, refusal)
+            else:
+                one.decide(place, Outcome(changes.get(number, "unchanged")))
+
+    def _refuse(self, one: Going, place: int, refusal: Refusal) -> None:
+        outcome = Outcome(refusal.outcome)
+        if outcome is Outcome.SKIPPED:
+            one.decide(place, outcome, reason=refusal.code)
+            return
+        one.decide(place, outcome, problems=(Problem(refusal.code, refusal.reason, refusal.field),))
+
+    def _look(self, request: Request) -> None:
+        """What would become of a request; nothing is written."""
+        try:
+            one = self._mapper.map(request, self.run.account.read)
+            if one.rows:
+                self._drop()
+                self._match([one])
+        except HeadgateError as e:
+            request.error = e
+        else:
+            request.answer = one.answer(None)
+        finally:
+            self._drop()
+
+
+def _account(group: Sequence[Going]) -> Account:
+    """Of all records of which the outcome is known."""
+    account = Account()
+    for one in group:
+        for o in one.outcomes:
+            if o is not None:
+                account.read += 1
+                account.add(o.outcome, reason=o.reason)
+    return account
+
+
+def _lost(e: ConnectionFailed) -> ConnectionFailed:
+    return ConnectionFailed(
+        f"{e.message}; the destination says that the records were committed, but not what became of each",
+        hint="A request with an Idempotency-Key can be asked again for its answer.",
+    )

@@ -1,0 +1,281 @@
+"""Synchronous imports: ``POST /api/imports/{name}/records`` is answered after the commit, with one outcome a record."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from headgate.app.synchronous import Overloaded, Synchronous
+from headgate.app.uploads import KINDS, read_upload
+from headgate.engine.mapped import Request
+from headgate.engine.received import read_json, records_at
+from headgate.model.answer import Answer
+from headgate.model.errors import HeadgateError
+from headgate.model.outcome import REJECTS
+
+from .access import Role, secured
+from .context import Context, context_of
+from .problems import Problem, fault, problem_of
+
+_log = logging.getLogger("headgate")
+_BEFORE, _AFTER = "/api/imports/", "/records"
+_encode = msgspec.json.Encoder().encode
+_JSON = "application/json"
+_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Desk:
+    """Where requests of this process are awaited (`headgate.app.synchronous.Home`); a component of the server."""
+
+    def __init__(self, context: Context) -> None:
+        self.imports = Synchronous(context.project, max_waiting=context.options.max_waiting)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Take up what an earlier process put off."""
+        self._loop = asyncio.get_running_loop()
+        await run_in_threadpool(self.imports.take_up)
+
+    async def stop(self) -> None:
+        """Finish what waits."""
+        await run_in_threadpool(self.imports.close)
+
+    def deliver(self, requests: Sequence[Request]) -> None:
+        """Wake those who await them; called from an import's thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(_wake, requests)
+
+
+def _wake(requests: Sequence[Request]) -> None:
+    for request in requests:
+        waiter = request.waiter
+        if not waiter.done():
+            waiter.set_result(True)
+
+
+def routes() -> list[BaseRoute]:
+    """What this part serves beside `Front`."""
+    asked = secured(
+        "/api/imports/{name}/requests/{id}", later, methods=["GET"], role=Role.OPERATOR, import_param="name"
+    )
+    return [asked]
+
+
+class Front:
+    """Stands before the application and takes ``POST /api/imports/{name}/records`` itself, which is called thousands of times a
+    second: on its way through routing and middleware such a request would spend longer than in all of the rest.
+
+    Args:
+        app: everything else.
+        context: what the application's requests have.
+
+    Attributes:
+        routes, state: the application's.
+    """
+
+    def __init__(self, app: Starlette, context: Context) -> None:
+        self._app = app
+        self.routes = app.routes
+        self.state = app.state
+        self._context = context
+        self._numbers = itertools.count(1)
+        self._process = uuid.uuid4().hex[:16]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        name = path[len(_BEFORE) : -len(_AFTER)] if path.startswith(_BEFORE) and path.endswith(_AFTER) else ""
+        if not name or "/" in name:
+            await self._app(scope, receive, send)
+            return
+        try:
+            response = await self._send(name, HttpRequest(scope, receive))
+        except Problem as e:
+            response = e.response()
+        except HeadgateError as e:
+            response = problem_of(e).response()
+        except ClientDisconnect:
+            return
+        except Exception:  # noqa: BLE001 - the one exit of this path, as Starlette's is of all others
+            _log.exception("a fault of Headgate's own")
+            response = fault().response()
+        await response(scope, receive, send)
+
+    async def _send(self, name: str, http: HttpRequest) -> Response:
+        """Import the records of the body while the caller waits."""
+        context = self._context
+        context.guard.admit(http, Role.OPERATOR, name)
+        if not context.part(Desk).imports.has(name):
+            raise Problem(404, "not-found", f"there is no import {name!r}", hint="GET /api/imports lists them.")
+        headers = http.headers
+        records = await _records(context, name, http)
+        if len(records) > context.options.max_records:
+            raise Problem(
+                413,
+                "too-many-records",
+                f"a request has at most {context.options.max_records:,} records",
+                hint=f"Send them in several requests, or start a run: POST /api/imports/{name}/runs.",
+            )
+        key = headers.get("idempotency-key", "")
+        if len(key) > 255:
+            raise Problem(400, "key-too-long", "an Idempotency-Key has at most 255 characters")
+        request = Request(records, key or f"{self._process}-{next(self._numbers)}", keyed=bool(key))
+        if http.scope["query_string"]:
+            request.dry = http.query_params.get("dry_run", "false").lower() in ("true", "1", "yes")
+        request.show = "return=representation" in headers.get("prefer", "")
+        if await _done(context, name, request):
+            return _response(request)
+        return Response(
+            _encode({"id": request.id, "status": "waiting"}),
+            202,
+            {"location": f"/api/imports/{name}/requests/{request.id}", "retry-after": "2"},
+            media_type=_JSON,
+        )
+
+
+async def _done(context: Context, name: str, request: Request) -> bool:
+    """Have a request imported; whether it was before its deadline."""
+    desk, loop = context.part(Desk), asyncio.get_running_loop()
+    request.waiter = waiter = loop.create_future()
+    try:
+        desk.imports.offer(name, request, desk)
+    except Overloaded as e:
+        raise Problem(429, "overloaded", e.message, hint=e.hint, headers={"Retry-After": "1"}) from None
+    timer = loop.call_later(context.options.deadline, _expire, waiter)
+    in_time = await waiter
+    timer.cancel()
+    while not in_time:
+        if request.answer is not None or request.error is not None:
+            return True
+        if await run_in_threadpool(desk.imports.put_off, name, request):
+            return request.answer is not None or request.error is not None
+        request.waiter = waiter = loop.create_future()
+        loop.call_later(0.2, _expire, waiter)
+        in_time = await waiter
+    return True
+
+
+def _expire(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)
+
+
+async def later(http: HttpRequest) -> Response:
+    """The answer to a request that took longer than its caller waited, or had a key."""
+    context, name, number = context_of(http), http.path_params["name"], http.path_params["id"]
+    found = await run_in_threadpool(context.part(Desk).imports.later, name, number)
+    if found is None:
+        raise Problem(404, "not-found", f"there is no request {number!r} of {name}")
+    if found.answer is None and found.error is None:
+        return Response(_encode({"id": number, "status": "waiting"}), 202, {"retry-after": "2"}, media_type=_JSON)
+    return _response(found)
+
+
+def _response(request: Request) -> Response:
+    if request.error is not None:
+        raise problem_of(request.error)
+    assert request.answer is not None
+    answer = request.answer
+    outcomes = [o.as_dict() for o in answer.outcomes]
+    if answer.outcomes and all(o.outcome in REJECTS for o in answer.outcomes):
+        what = "the record was" if len(outcomes) == 1 else f"all {len(outcomes):,} records were"
+        raise Problem(422, "nothing-imported", f"{what} refused", **_summary(request.id, answer), outcomes=outcomes)
+    body = {**_summary(request.id, answer), "outcomes": outcomes}
+    return Response(_encode(body), media_type=_JSON)
+
+
+def _summary(number: str, answer: Answer) -> dict[str, Any]:
+    account = answer.account
+    counts = {o.value: n for o, n in account.outcomes.items() if n}
+    found: dict[str, Any] = {"request": number, "read": account.read, "counts": counts}
+    if answer.run is not None:
+        found["run"] = answer.run
+    return found | ({"dry_run": True} if answer.dry else {}) | ({"repeated": True} if answer.repeated else {})
+
+
+# ---- the body -----------------------------------------------------------------------------------------------------
+
+
+async def _records(context: Context, name: str, http: HttpRequest) -> list[Any]:
+    body = await _body(http, context.options.max_body)
+    kind = http.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if kind == _FORM and body.lstrip()[:1] in (b"{", b"["):  # what curl says of every body
+        kind = _JSON
+    if kind in KINDS:
+        return await run_in_threadpool(_upload, context, name, body, KINDS[kind])
+    if not body.strip():
+        raise Problem(400, "empty", "the request has no records", hint="Send a JSON object, or an array of them.")
+    if kind in _LINES:
+        return _lines(body)
+    if kind != _JSON and not kind.endswith("+json"):
+        raise Problem(
+            415,
+            "unknown-content-type",
+            f"a body of the type {kind} cannot be read",
+            hint=f"Send {_JSON}, application/x-ndjson, {', '.join(KINDS)}.",
+        )
+    try:
+        document = read_json(body)
+        return records_at(document, None)
+    except (msgspec.DecodeError, RecursionError) as e:
+        raise Problem(400, "not-json", f"the body is not JSON: {e}") from None
+
+
+def _upload(context: Context, name: str, body: bytes, ending: str) -> list[Any]:
+    source = context.project.load(name).spec.source
+    try:
+        return list(read_upload(context.project, source, body, ending, context.options.max_records))
+    except HeadgateError as e:
+        raise problem_of(e) from None
+
+
+def _lines(body: bytes) -> list[Any]:
+    records = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(read_json(line))
+        except (msgspec.DecodeError, RecursionError) as e:
+            raise Problem(400, "not-json", f"line {number} of the body is not JSON: {e}", line=number) from None
+    return records
+
+
+async def _body(http: HttpRequest, most: int) -> bytes:
+    """The body, as long as it is no longer than it may be."""
+    told = http.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise _too_large(most)
+    parts, size = [], 0
+    async for part in http.stream():
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        413,
+        "too-large",
+        f"the body is larger than {most >> 20} MiB",
+        hint="Send fewer records at once, or raise --max-body.",
+    )
