@@ -198,7 +198,13 @@ def test_the_answer_comes_after_the_destination(place):
     place.engine.outcomes = lambda r: Outcome.INVALID if r["id"] == 2 else Outcome.UPDATED
     said = place.post("orders", [{"id": 1}, {"id": 2}], {"X-GitHub-Delivery": "d1"})
     assert said.status == 200
-    problem = {"code": "TY02", "reason": '"x" is not a decimal(10,2)', "field": "price", "column": "price", "value": "x"}
+    problem = {
+        "code": "TY02",
+        "reason": '"x" is not a decimal(10,2)',
+        "field": "price",
+        "column": "price",
+        "value": "x",
+    }
     answer = {
         "records": 2, "outcomes": {"updated": 1, "invalid": 1},
         "refused": [{"record": 2, "outcome": "invalid", "problems": [problem]}],

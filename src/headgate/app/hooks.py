@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+from headgate.engine.crash import point
 from headgate.ledger import patience
 from headgate.ledger.inbox import Inbox
 from headgate.model.answer import Answer, RecordOutcome, problem_dict
@@ -113,6 +114,7 @@ class Delivery:
         entry = self._inbox.take(name)
         if entry is None:
             return None
+        point("event.taken")
         try:
             self._deliver(entry)
         except HeadgateError as e:
@@ -171,6 +173,7 @@ class Delivery:
                 return answer
 
     def _answered(self, entry: Entry, answer: Answer) -> None:
+        point("event.answered")
         found = answer_json(answer)
         if all(made.outcome in REJECTS for made in answer.outcomes):
             self._inbox.rejected(entry, _all_refused(answer.outcomes), found)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False, metavar="[IMPORT]")
 @click.option(
-    "--state", type=click.Choice([stage.value for stage in Stage]), help="List events that have come so far, of all imports or of one."
+    "--state",
+    type=click.Choice([stage.value for stage in Stage]),
+    help="List events that have come so far, of all imports or of one.",
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many to list, newest first.")
 @click.option("--show", "shown", type=int, metavar="N", help="Show one event with its body.")

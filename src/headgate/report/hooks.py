@@ -59,7 +59,7 @@ def event_json(entry: Entry, body: str | None = None) -> dict[str, object]:
     that stands), ``state`` (waiting, delivering, delivered, rejected, discarded), ``received``, ``changed`` and ``due`` (ISO
     8601, UTC; ``due`` is when it may be tried next), ``attempts``, ``reason`` (why it was rejected, or the last try failed),
     ``answer`` (once it was delivered: ``records``, ``outcomes``, how many of each, ``refused``, the first hundred with their
-    problems; or ``run``), ``repeats`` (how often it came again), ``differing`` (how often of these with another body). Of a
+    problems, ``run``, in whose account they are, or that was started), ``repeats`` (how often it came again), ``differing`` (how often of these with another body). Of a
     single event also ``content_type`` and ``body``.
     """
     told: dict[str, object] = {
@@ -113,7 +113,7 @@ def became(entry: Entry) -> str:
     """What became of an event, in a few words."""
     if entry.reason:
         return f"{entry.reason}; next try {moment(entry.due)}" if entry.stage is Stage.WAITING else entry.reason
-    if "run" in entry.answer:
-        return f"started run {entry.answer['run']}"
-    outcomes = entry.answer.get("outcomes", {})
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+    outcomes = entry.answer.get("outcomes")
+    if outcomes is None:
+        return f"started run {entry.answer['run']}" if "run" in entry.answer else ""
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items()) or "no records"
