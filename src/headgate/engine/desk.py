@@ -84,24 +84,28 @@ class Desk:
 
     # A group
 
-    def _try(self, group: list[Going]) -> None:
-        error: HeadgateError
+    def _try(self, group: list[Going], *, again: bool = True) -> None:
+        """Commit a group and give each request its answer or its error.
+
+        A connection that was lost before the commit (the server was restarted while nobody asked) is tried once again.
+        """
         try:
             self._commit(group)
         except HeadgateError as e:
-            error = e
             self._drop()
             if isinstance(e, ConnectionFailed) and (done := self._asked()) is not None:
-                self.run.account, error = done, _lost(e)
-            else:
-                with suppress(HeadgateError):  # the destination's trouble is the one to be told
-                    self._ledger.forget_rejects(self.run.id, group[0].first)
+                self.run.account = done
+                _fail(group, _lost(e))
+                return
+            with suppress(HeadgateError):  # the destination's trouble is the one to be told
+                self._ledger.forget_rejects(self.run.id, group[0].first)
+            if isinstance(e, ConnectionFailed) and again and self._ticket is not None and not self.run.in_doubt:
+                self._try([self._mapper.map(one.request, one.first) for one in group], again=False)
+                return
+            _fail(group, e)
         else:
             for one in group:
                 one.request.answer = one.answer(self.run.id)
-            return
-        for one in group:
-            one.request.error = error
 
     def _drop(self) -> None:
         """Let go of connections in an unknown state."""
@@ -251,6 +255,11 @@ def _account(group: Sequence[Going]) -> Account:
                 account.read += 1
                 account.add(o.outcome, reason=o.reason)
     return account
+
+
+def _fail(group: Sequence[Going], error: HeadgateError) -> None:
+    for one in group:
+        one.request.error = error
 
 
 def _lost(e: ConnectionFailed) -> ConnectionFailed:

@@ -36,7 +36,7 @@ def conclude(ledger: Ledger, run: Run, last: Checkpoint | None) -> None:
     elif last.requests:
         keep_answers(ledger, last)
         last.settles(run)
-        ledger.forget_rejects(run.id, record_number(*last.position))
+        ledger.forget_rejects(run.id, record_number(*last.position), abandoned=True)
     elif not last.settles(run):
         run.status = Status.FAILED
         run.error += f"; {last.account.read:,} records were read and committed, and the next run goes on from there"

@@ -161,10 +161,15 @@ class Ledger(RunFiles):
             session.query(statements.LOCK_RUN, [run.id])
             self._close(session, run)
 
-    def forget_rejects(self, run_id: int, first: int) -> None:
-        """Forget the rejects of a run from the record with the number `first` on: those are read again."""
+    def forget_rejects(self, run_id: int, first: int, *, abandoned: bool = False) -> None:
+        """Forget the rejects of a run from the record with the number `first` on: those are read again, or were not committed.
+
+        Args:
+            abandoned: the run was given up for dead.
+        """
         with self._writing(run_id) as session:
-            self._require_open(session, run_id)
+            if not abandoned:
+                self._require_open(session, run_id)
             session.query(statements.FORGET_REJECTS, [run_id, first])
             session.query(statements.FORGET_REJECT_COUNTS, [run_id])
         every = (*REJECTS, Outcome.SKIPPED)
