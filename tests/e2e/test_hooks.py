@@ -56,7 +56,8 @@ def inbox(orders: Path) -> Inbox:
 def test_the_hooks_of_a_project(headgate: Headgate, inbox: Inbox) -> None:
     said = headgate("hooks")
     assert said.code == 0
-    assert said.out.split()[-8:] == ["/hooks/orders", "github", "2", "0", "1", "1", "0", "1"]
+    line = said.out.splitlines()[-1]
+    assert [cell.strip() for cell in line.split("│")] == ["/hooks/orders", "github", "2", "0", "1", "1", "0", "1"]
     (hook,) = headgate("hooks", "--json").json
     assert hook["events"]["waiting"] == 2
 
@@ -69,7 +70,7 @@ def test_without_hooks_that_is_said(headgate: Headgate, folder: Path) -> None:
 
 def test_the_events_of_a_hook(headgate: Headgate, inbox: Inbox) -> None:
     lines = headgate("hooks", "orders").out.splitlines()
-    assert [line.split()[0] for line in lines if " orders " in line] == ["4", "3", "2", "1"]
+    assert [line.split()[0] for line in lines if "│ orders │" in line] == ["4", "3", "2", "1"]
     for text in ("connection refused", "the body is no JSON", "1 created, 1 invalid"):
         assert text in " ".join(lines), lines
     assert [e["id"] for e in headgate("hooks", "--state", "waiting", "--json").json] == [4, 3]

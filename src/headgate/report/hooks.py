@@ -44,7 +44,7 @@ def hooks_text(hooks: Sequence[Mapping[str, object]], console: Console) -> None:
     if not hooks:
         console.print("No import has a hook.", style="dim")
         return
-    table = Table("hook", "signed as", *Stage, IGNORED, box=None, pad_edge=False)
+    table = Table("hook", "signed as", *Stage, IGNORED, show_edge=False, pad_edge=False)
     for hook in hooks:
         events = hook["events"]
         assert isinstance(events, dict)
@@ -87,7 +87,7 @@ def events_text(entries: Sequence[Entry], console: Console) -> None:
     if not entries:
         console.print("There are no such events.", style="dim")
         return
-    table = Table(box=None, pad_edge=False)
+    table = Table(show_edge=False, pad_edge=False)
     for head in ("event", "import", "id", "kind", "state", "received"):
         table.add_column(head, no_wrap=True)
     table.add_column("what became of it")
