@@ -35,7 +35,7 @@ class Deliveries:
         self._awaited: list[tuple[Entry, Future[Entry]]] = []
         self._pool = ThreadPoolExecutor(AT_ONCE, "headgate-hooks")
         self._thread = threading.Thread(target=self._look, name="headgate-inbox", daemon=True)
-        self._pruned = datetime.min.replace(tzinfo=UTC)
+        self._pruned = datetime.now(UTC)  # at the start others have more urgent things to do
 
     async def start(self) -> None:
         """Begin with what was left when the last server ended."""
