@@ -163,3 +163,18 @@ def test_what_was_accepted_while_the_destination_was_locked_survives_a_kill(
     with serving(folder):
         until(folder, Stage.DELIVERED, 5)
     assert [n for n, _ in prices(shop)] == list(range(5))
+
+
+@pytest.mark.parametrize("shop", ["postgres"], indirect=True)
+@pytest.mark.needs_postgres
+def test_several_servers_at_one_ledger_take_turns(folder: Path, shop: Shop, define: Define) -> None:
+    settings = {"connections": {"shop": shop.url}, "ledger": shop.url}
+    (folder / "headgate.yaml").write_text(yaml.safe_dump(settings))
+    with serving(folder) as one, serving(folder) as two:
+        for n in range(10):
+            assert post((one, two)[n % 2], order(n), f"d{n}").status == 202
+            assert post((two, one)[n % 2], order(n), f"d{n}").json()["duplicate"] is True
+        delivered = until(folder, Stage.DELIVERED, 10)
+    assert [n for n, _ in prices(shop)] == list(range(10))
+    times = [e.changed for e in sorted(delivered, key=lambda e: e.id)]
+    assert times == sorted(times)

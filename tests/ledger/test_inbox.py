@@ -91,9 +91,20 @@ def test_those_behind_one_that_is_tried_later_wait(inbox):
     assert (waiting.stage, waiting.reason, waiting.attempts) == (Stage.WAITING, "gone", 1)
     assert inbox.take("orders") is None
     (turn,) = inbox.due().values()
-    assert turn == waiting.due > datetime.now(UTC)
+    assert (turn.at, turn.failed) == (waiting.due, True)
+    assert turn.at > datetime.now(UTC)
     assert inbox.retry([first.id]) == 1
     assert took(inbox).event_id == "a"
+
+
+def test_an_event_that_is_given_back_has_not_failed(inbox):
+    put(inbox, "a")
+    assert inbox.give_back(took(inbox))
+    again = took(inbox)
+    assert (again.attempts, again.failures) == (2, 0)
+    assert inbox.later(again, "gone", 0)
+    assert inbox.due()["orders"].failed
+    assert (took(inbox).failures, inbox.due()["orders"].failed) == (1, False)
 
 
 def test_whoever_lost_an_event_cannot_say_what_became_of_it(inbox, ledger):
@@ -129,7 +140,7 @@ def test_an_event_of_a_process_that_is_gone_is_taken_at_once(inbox, ledger):
     first = took(inbox)
     with ledger.store().transaction() as session:
         session.query("update headgate_inbox set born = born || '1' where pid = ?", [os.getpid()])
-    assert inbox.due()["orders"] < datetime.now(UTC)
+    assert inbox.due()["orders"].at < datetime.now(UTC)
     assert took(inbox).id == first.id
 
 

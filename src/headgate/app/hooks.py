@@ -14,6 +14,7 @@ from headgate.ledger import patience
 from headgate.ledger.inbox import Inbox
 from headgate.model.answer import Answer, RecordOutcome, problem_dict
 from headgate.model.errors import (
+    Busy,
     Cancelled,
     DefinitionError,
     DestinationError,
@@ -110,6 +111,9 @@ class Delivery:
 
         Returns:
             The event as it is after the try; None when none was to be delivered.
+
+        Raises:
+            Busy: another process is at the import; that one can deliver the event, which was given back.
         """
         entry = self._inbox.take(name)
         if entry is None:
@@ -117,6 +121,9 @@ class Delivery:
         point("event.taken")
         try:
             self._deliver(entry)
+        except Busy:
+            self._inbox.give_back(entry)
+            raise
         except HeadgateError as e:
             self._failed(entry, e)
         except Exception:  # noqa: BLE001 - one event that meets a fault of ours must not end the others
@@ -189,13 +196,13 @@ class Delivery:
             self._tried(entry, e.message)
 
     def _tried(self, entry: Entry, reason: str) -> None:
-        if entry.attempts >= TRIES:
+        if entry.failures + 1 >= TRIES:
             self._inbox.rejected(entry, reason)
         else:
             self._wait_longer(entry, reason)
 
     def _wait_longer(self, entry: Entry, reason: str) -> None:
-        self._inbox.later(entry, reason, min(LONGEST_WAIT, 2.0 ** min(entry.attempts - 1, 16)))
+        self._inbox.later(entry, reason, min(LONGEST_WAIT, 2.0 ** min(entry.failures, 16)))
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from .store import Row, Session, Store
 
 _COLUMNS: Final = (
     "id", "import_name", "event_id", "event", "content_type", "state", "received", "changed", "due", "round", "attempts",
-    "reason", "answer", "repeats", "differing",
+    "failures", "reason", "answer", "repeats", "differing",
 )  # fmt: skip
 _SIGNS: Final = ("host", "pid", "born", "heartbeat")
 _ENTRY: Final = f"select {', '.join(_COLUMNS)} from headgate_inbox"
@@ -39,7 +40,7 @@ values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)"""
 _BY_ID: Final = f"{_ENTRY} where id = ?"
 _BODY: Final = "select body from headgate_inbox where id = ?"
 _HEADS: Final = f"""
-select i.id, i.import_name, i.state, i.due, {", ".join(f"i.{c}" for c in _SIGNS)} from headgate_inbox i
+select i.id, i.import_name, i.state, i.due, i.failures, {", ".join(f"i.{c}" for c in _SIGNS)} from headgate_inbox i
 join (select import_name, min(id) as id from headgate_inbox where state in ('waiting', 'delivering') group by import_name) h
 on h.id = i.id"""
 _HEAD: Final = f"{_HEADS} where i.import_name = ?"
@@ -51,12 +52,12 @@ where id = ? and state = ? and host = ? and pid = ? and born = ? and heartbeat =
 _HELD: Final = "id = ? and state = 'delivering' and round = ? and attempts = ?"
 _RENEW: Final = f"update headgate_inbox set heartbeat = ? where {_HELD}"
 _CLOSE: Final = f"""
-update headgate_inbox set state = ?, changed = ?, due = ?, reason = ?, answer = ?, host = '', pid = 0, born = '', heartbeat = ''
+update headgate_inbox set state = ?, changed = ?, due = ?, reason = ?, answer = ?, failures = failures + ?, host = '', pid = 0, born = '', heartbeat = ''
 where {_HELD}"""
 _LIST: Final = f"{_ENTRY} where (? = '' or import_name = ?) and (? = '' or state = ?) and (? = 0 or id < ?) order by id desc limit ?"
 _COUNTS: Final = "select import_name, state, count(*) from headgate_inbox group by import_name, state"
 _AGAIN: Final = """
-update headgate_inbox set state = 'waiting', changed = ?, due = ?, round = round + 1, attempts = 0, reason = ''
+update headgate_inbox set state = 'waiting', changed = ?, due = ?, round = round + 1, attempts = 0, failures = 0, reason = ''
 where id = ? and state in ('rejected', 'discarded')"""
 _SOON: Final = "update headgate_inbox set due = ? where id = ? and state = 'waiting'"
 _DISCARD: Final = """
@@ -67,6 +68,19 @@ _PRUNE: Final = (
 )
 _ADD_COUNTER: Final = "insert into headgate_counter (name, value) values (?, 0) on conflict (name) do nothing"
 _COUNTERS: Final = "select name, value from headgate_counter where substr(name, 1, 8) = 'ignored '"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When the turn of an import's first event comes.
+
+    Attributes:
+        at: when; of an event that a process is at, when that one will be given up.
+        failed: nobody is at it, and its last try failed.
+    """
+
+    at: datetime
+    failed: bool
 
 
 class Inbox:
@@ -118,11 +132,11 @@ class Inbox:
 
     # ---- taking out ------------------------------------------------------------------------------------------------
 
-    def due(self) -> dict[str, datetime]:
-        """The imports of which an event is to be delivered, with the time at which its turn comes. One that another process
-        is at has its turn when that process will be given up.
-        """
-        return {str(row[1]): _turn(row) for row in self._store.query(_HEADS)}
+    def due(self) -> dict[str, Turn]:
+        """The imports of which an event is to be delivered, and when its turn comes."""
+        return {
+            str(row[1]): Turn(_turn(row), row[2] == Stage.WAITING and row[4] > 0) for row in self._store.query(_HEADS)
+        }
 
     def take(self, import_name: str) -> Entry | None:
         """Take the first event of an import out, for this process to deliver; None when its turn has not come, or another
@@ -131,7 +145,7 @@ class Inbox:
         rows = self._store.query(_HEAD, [import_name])
         if not rows or _turn(rows[0]) > datetime.now(UTC):
             return None
-        number, _, state, _, *signs = rows[0]
+        number, _, state, _, _, *signs = rows[0]
         process, now = this_process(), _now()
         mine = [now, process.host, process.pid, process.born, now]
         with self._store.transaction() as session:
@@ -155,12 +169,25 @@ class Inbox:
 
     def later(self, entry: Entry, reason: str, seconds: float) -> bool:
         """It could not be delivered, and is tried again after so many seconds."""
-        return self._close(entry, Stage.WAITING, reason, {}, seconds)
+        return self._close(entry, Stage.WAITING, reason, {}, seconds, failed=True)
 
-    def _close(self, entry: Entry, stage: Stage, reason: str, answer: Mapping[str, Any], seconds: float = 0) -> bool:
+    def give_back(self, entry: Entry) -> bool:
+        """Somebody else is to deliver it."""
+        return self._close(entry, Stage.WAITING, "", {})
+
+    def _close(
+        self,
+        entry: Entry,
+        stage: Stage,
+        reason: str,
+        answer: Mapping[str, Any],
+        seconds: float = 0,
+        *,
+        failed: bool = False,
+    ) -> bool:
         due = time_text(datetime.now(UTC) + timedelta(seconds=seconds))
-        text = json.dumps(answer, ensure_ascii=False, default=str)
-        values = [stage.value, _now(), due, to_text(reason), to_text(text), *_held(entry)]
+        text = to_text(json.dumps(answer, ensure_ascii=False, default=str))
+        values = [stage.value, _now(), due, to_text(reason), text, int(failed), *_held(entry)]
         with self._store.transaction() as session:
             return bool(session.many(_CLOSE, [values]))
 
@@ -282,7 +309,7 @@ def _none(number: int) -> UsageError:
 
 def _turn(row: Row) -> datetime:
     """When an event's turn comes, by its row of `_HEADS`."""
-    _, _, state, due, host, pid, born, heartbeat = row
+    _, _, state, due, _, host, pid, born, heartbeat = row
     if state == Stage.WAITING:
         return datetime.fromisoformat(due)
     process = Process(host, pid, born)

@@ -34,7 +34,8 @@ class Entry:
         event: what kind it is; empty where the definition does not say where that stands.
         due: when it may be tried next.
         round: how often it was taken up again by hand.
-        attempts: how often it was tried since.
+        attempts: how often it was taken out since.
+        failures: how often that failed.
         reason: why it was rejected, or why the last try failed.
         answer: what became of its records, as JSON shows it.
         repeats: how often it came again; `differing` how often of these with another body.
@@ -51,6 +52,7 @@ class Entry:
     due: datetime
     round: int
     attempts: int
+    failures: int
     reason: str
     answer: Mapping[str, Any]
     repeats: int

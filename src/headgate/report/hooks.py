@@ -57,7 +57,7 @@ def event_json(entry: Entry, body: str | None = None) -> dict[str, object]:
 
     Keys: ``id``, ``import``, ``event_id`` (the sender's, or null), ``event`` (what kind it is, where the definition says where
     that stands), ``state`` (waiting, delivering, delivered, rejected, discarded), ``received``, ``changed`` and ``due`` (ISO
-    8601, UTC; ``due`` is when it may be tried next), ``attempts``, ``reason`` (why it was rejected, or the last try failed),
+    8601, UTC; ``due`` is when it may be tried next), ``failures`` (how many tries), ``reason`` (why it was rejected, or the last try failed),
     ``answer`` (once it was delivered: ``records``, ``outcomes``, how many of each, ``refused``, the first hundred with their
     problems, ``run``, in whose account they are, or that was started), ``repeats`` (how often it came again), ``differing`` (how often of these with another body). Of a
     single event also ``content_type`` and ``body``.
@@ -71,7 +71,7 @@ def event_json(entry: Entry, body: str | None = None) -> dict[str, object]:
         "received": entry.received.isoformat(),
         "changed": entry.changed.isoformat(),
         "due": entry.due.isoformat(),
-        "attempts": entry.attempts,
+        "failures": entry.failures,
         "reason": entry.reason,
         "answer": dict(entry.answer),
         "repeats": entry.repeats,

@@ -7,18 +7,20 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from headgate.app.hooks import Delivery
 from headgate.ledger.inbox import Inbox
-from headgate.model.errors import HeadgateError
+from headgate.model.errors import Busy, HeadgateError
 from headgate.model.event import Entry
 
 AT_ONCE: Final = 8
 """Imports to which events are delivered at the same time."""
 LOOK_EVERY: Final = 2.0
 """Seconds after which the inbox is looked at in any case: other servers put events into it, too."""
+HANDS_OFF: Final = 4.0
+"""Seconds for which an import is left to the other process that is at it."""
 PRUNE_EVERY: Final = 600.0
 _log = logging.getLogger("headgate.hooks")
 
@@ -32,6 +34,7 @@ class Deliveries:
         self._stopping = False
         self._lock = threading.Lock()
         self._busy: set[str] = set()
+        self._left: dict[str, datetime] = {}
         self._awaited: list[tuple[Entry, Future[Entry]]] = []
         self._pool = ThreadPoolExecutor(AT_ONCE, "headgate-hooks")
         self._thread = threading.Thread(target=self._look, name="headgate-inbox", daemon=True)
@@ -83,20 +86,26 @@ class Deliveries:
         """Begin with the imports whose turn it is; gives the seconds until the next one's."""
         now, seconds = datetime.now(UTC), LOOK_EVERY
         for name, turn in self._inbox.due().items():
+            at = max(turn.at, self._left.get(name, turn.at))
             with self._lock:
                 if name in self._busy:
                     continue
-                if turn > now:
-                    seconds = min(seconds, (turn - now).total_seconds())
-                    continue
-                self._busy.add(name)
-            self._pool.submit(self._work, name)
+                if at <= now:
+                    self._busy.add(name)
+            if at <= now:
+                self._pool.submit(self._work, name)
+                continue
+            seconds = min(seconds, (at - now).total_seconds())
+            if turn.at > now and turn.failed:
+                self._tell(lambda entry, name=name: entry.import_name == name)  # type: ignore[misc]
         return max(seconds, 0.01)
 
     def _work(self, name: str) -> None:
         try:
             while not self._stopping and (entry := self._delivery.next(name)) is not None:
                 self._told(entry)
+        except Busy:
+            self._left[name] = datetime.now(UTC) + timedelta(seconds=HANDS_OFF)
         except HeadgateError as e:
             _log.warning("the events of %s wait: %s", name, e.message)
         except Exception:  # noqa: BLE001 - a fault of ours must not end the deliveries
