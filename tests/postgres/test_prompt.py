@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.connectors.postgres.prompt import PostgresPrompt
+from headgate.engine.prompt import apply
 from headgate.model.errors import ConnectionFailed
 from headgate.model.outcome import Outcome
 from headgate.model.write import Ticket, WriteSpec
@@ -86,7 +87,7 @@ def test_a_prompt_does_what_a_writer_does(
         way = prompt(db, quick)
         assert way is not None
         for rows in groups:
-            decided = way.apply(rows, "")
+            decided = apply(way, rows, "")
             expected = by_writer(db, slow, rows)
             if decided is None:
                 assert "rejected" in expected
@@ -105,7 +106,7 @@ def test_records_are_appended(db: Database) -> None:
     db.sql("create table t (n serial primary key, name text)")
     way = prompt(db, spec("t", "append", name="text"))
     assert way is not None
-    assert [d.id for d in way.apply([("a",), ("b",), (None,)], "") or []] == [1, 2, 3]
+    assert [d.id for d in apply(way, [("a",), ("b",), (None,)], "") or []] == [1, 2, 3]
     assert db.sql("select * from t order by n") == [(1, "a"), (2, "b"), (3, None)]
 
 
@@ -114,10 +115,10 @@ def test_the_destinations_own_key_comes_back(db: Database) -> None:
     db.sql("insert into t (sku, name) values ('a', 'A')")
     way = prompt(db, spec("t", "upsert", "sku", sku="text", name="text"))
     assert way is not None
-    assert [(d.outcome.value, d.id) for d in way.apply([("b", "B"), ("a", "A2"), ("c", None)], "") or []] == [
+    assert [(d.outcome.value, d.id) for d in apply(way, [("b", "B"), ("a", "A2"), ("c", None)], "") or []] == [
         ("created", 2), ("updated", 1), ("created", 3),
     ]  # fmt: skip
-    assert [(d.outcome.value, d.id) for d in way.apply([("a", "A2")], "") or []] == [("unchanged", 1)]
+    assert [(d.outcome.value, d.id) for d in apply(way, [("a", "A2")], "") or []] == [("unchanged", 1)]
 
 
 def ticketed(db: Database, fence: int = 1) -> WriteSpec:
@@ -131,7 +132,7 @@ def test_the_checkpoint_counts_what_was_done(db: Database) -> None:
     of = ticketed(db)
     way = prompt(db, of)
     assert way is not None
-    assert way.apply([(1, "x"), (2, "b"), (3, "c"), (4, None)], f'{{"é%s": 1, "counts": {COUNTS}}}')
+    assert apply(way, [(1, "x"), (2, "b"), (3, "c"), (4, None)], f'{{"é%s": 1, "counts": {COUNTS}}}')
     assert db.destination().claim(of.ticket) == (  # type: ignore[arg-type]
         '{"é%s": 1, "counts": {"created":2,"updated":1,"unchanged":1}}'
     )
@@ -142,7 +143,7 @@ def test_who_was_overtaken_writes_nothing(db: Database) -> None:
     old = prompt(db, ticketed(db))
     ticketed(db, fence=2)
     assert old is not None
-    assert old.apply([(1, "x")], f"old{COUNTS}") is None
+    assert apply(old, [(1, "x")], f"old{COUNTS}") is None
     assert db.sql("select count(*) from t") == [(0,)]
 
 
@@ -156,9 +157,9 @@ def test_what_is_refused_is_left_to_a_writer_and_nothing_was_written(db: Databas
     )
     way = prompt(db, spec("t", "upsert", "id", id="bigint", name="text", n="integer"))
     assert way is not None
-    assert way.apply([(3, "good", 5), row], "") is None
+    assert apply(way, [(3, "good", 5), row], "") is None
     assert db.sql("select id from t") == [(9,)]
-    assert way.apply([(3, "good", 5)], "") == [Decided(Outcome.CREATED, None)]
+    assert apply(way, [(3, "good", 5)], "") == [Decided(Outcome.CREATED, None)]
     assert db.sql("select id from t order by id") == [(3,), (9,)]
 
 
@@ -191,7 +192,7 @@ def test_many_at_once_from_several_sessions_are_all_there_once(db: Database) -> 
         for n in range(40):
             decided = None
             while decided is None:  # somebody else was at the record
-                decided = way.apply([(n, f"{number}"), (1000 + number, f"{n}")], "")
+                decided = apply(way, [(n, f"{number}"), (1000 + number, f"{n}")], "")
             with lock:
                 outcomes.extend(d.outcome.value for d in decided)
         way.close()
@@ -210,10 +211,10 @@ def test_a_table_that_grew_is_still_looked_up_by_its_key(db: Database) -> None:
     way = prompt(db, spec("t", "upsert", "id", id="bigint", name="text"))
     assert way is not None
     for n in range(8):
-        way.apply([(n, "x")], "")
+        apply(way, [(n, "x")], "")
     db.sql("insert into t select g, 'y' from generate_series(100, 60000) g")
     before = db.sql("select seq_scan from pg_stat_user_tables where relname = 't'")
-    assert [d.outcome.value for d in way.apply([(50_000, "z")], "") or []] == ["updated"]
+    assert [d.outcome.value for d in apply(way, [(50_000, "z")], "") or []] == ["updated"]
     way.close()
     assert (
         db.sql("select pg_stat_force_next_flush(), seq_scan from pg_stat_user_tables where relname = 't'")[0][1]
@@ -229,4 +230,4 @@ def test_a_lost_connection_is_told(db: Database) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headgate' and pid <> pg_backend_pid()"
     )
     with pytest.raises(ConnectionFailed):
-        way.apply([(1, "x")], "")
+        apply(way, [(1, "x")], "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,7 +36,9 @@ _SLOTS: Final = 256
 
 
 class Lane:
-    """One import for requests. Used by one thread."""
+    """One import for requests. `serve`, `tidy`, `rest` and `close` wait, and are for one thread; `begin` to `end` do not, and may be
+    called from another one: while either is at it, the other keeps away.
+    """
 
     RECORDS: Final = 1_000
     """Records of a group; a request that has more is a group by itself."""
@@ -49,6 +53,7 @@ class Lane:
         self._stamps: tuple[int, ...] = ()
         self._looked = self._begun = self._shown = 0.0
         self._shown_read = -1
+        self._held = threading.Lock()
 
     def serve(self, requests: list[Request]) -> list[Request]:
         """Import requests; those that are not given back have an answer or an error.
@@ -56,6 +61,40 @@ class Lane:
         Returns:
             Those that have to wait for the next group.
         """
+        with self._held:
+            return self._serve(requests)
+
+    def begin(self, requests: Sequence[Request]) -> bool:
+        """Send requests off if that takes no waiting; otherwise they are for `serve`. See `headgate.engine.desk.Desk.begin`."""
+        if not self._held.acquire(blocking=False):
+            return False
+        # Once in a while a group goes the other way, which looks whether the definition is still the same.
+        desk = self._desk if time.monotonic() - self._looked < _LOOK else None
+        if desk is None or not desk.begin(requests):
+            self._held.release()
+            return False
+        return True
+
+    def fileno(self) -> int:
+        """What can be read from when `ready` may have changed its mind; -1 when `end` can be called."""
+        return self._desk.fileno() if self._desk is not None else -1
+
+    def ready(self) -> bool:
+        """Whether `end` need not wait."""
+        return self._desk is None or self._desk.ready()
+
+    def end(self) -> list[Request]:
+        """What was begun is over: the requests have their answers, but for those that are given back, which are for `serve`."""
+        try:
+            return self._desk.end() if self._desk is not None else []
+        finally:
+            self._held.release()
+
+    def settle(self, requests: list[Request]) -> None:
+        """Keep the answers of requests that were put off while they were under way."""
+        self._keep(requests)
+
+    def _serve(self, requests: list[Request]) -> list[Request]:
         try:
             desk = self._ready()
             todo = [r for r in requests if not r.keyed or r.dry or self._enter(desk.run, r)]
@@ -72,7 +111,7 @@ class Lane:
         return left
 
     def tidy(self) -> None:
-        """What is due between groups: the account shown, and a new beginning where the definition or the hour says so."""
+        """What is due between groups: the account is shown."""
         desk, now = self._desk, time.monotonic()
         if desk is None:
             return
@@ -83,11 +122,13 @@ class Lane:
 
     def rest(self) -> None:
         """Nobody has come for a while."""
-        self._let_go()
+        with self._held:
+            self._let_go()
 
     def close(self) -> None:
         """Close the run."""
-        self._let_go()
+        with self._held:
+            self._let_go()
 
     # Requests that may be asked for again
 

@@ -95,6 +95,14 @@ class Synchronous:
             lane = self._lane(import_name)
         lane.put(request, home)
 
+    def lane(self, import_name: str) -> Lane:
+        """The import itself, for who can wait without a thread (`Lane.begin`).
+
+        Raises:
+            UsageError: there is no such import.
+        """
+        return (self._lanes.get(import_name) or self._lane(import_name)).lane
+
     def put_off(self, import_name: str, request: Request) -> bool:
         """Tell that a request's caller waits no longer and will ask for the answer: its records outlive the process from now on.
 
@@ -181,13 +189,13 @@ class _Waiting:
         self._queue: SimpleQueue[tuple[Request, Home] | None] = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
-        self._lane = Lane(project, name)
+        self.lane = Lane(project, name)
         self._thread = threading.Thread(target=self._work, name=f"headgate-import-{name}", daemon=True)
         self._thread.start()
 
     @property
     def run(self) -> int:
-        return self._lane.run
+        return self.lane.run
 
     def put(self, request: Request, home: Home) -> None:
         if self._queue.qsize() >= self._most:
@@ -215,24 +223,24 @@ class _Waiting:
             group = left + taken
             if not group:
                 if not over:
-                    self._lane.rest()
+                    self.lane.rest()
                 continue
             again = {id(r) for r in self._serve([r for r, _ in group])}
             _deliver([(r, h) for r, h in group if id(r) not in again])
             left = [(r, h) for r, h in group if id(r) in again]
-            self._lane.tidy()
-        self._lane.close()
+            self.lane.tidy()
+        self.lane.close()
 
     def _serve(self, requests: list[Request]) -> list[Request]:
         try:
-            return self._lane.serve(requests)
+            return self.lane.serve(requests)
         except Exception:  # noqa: BLE001 - a fault of our own must not leave callers without an answer
             _log.exception("a fault of Headgate's own in a synchronous import")
             for request in requests:
                 request.error = request.error or HeadgateError(
                     "this is a fault of Headgate's own; the log has the details"
                 )
-            self._lane.close()
+            self.lane.close()
             return []
 
     def _take(self, *, wait: bool) -> tuple[list[tuple[Request, Home]], bool]:

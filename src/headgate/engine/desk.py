@@ -27,6 +27,7 @@ from headgate.spi.destination import Decided, Prompt, Prompts, Writer
 from .delivery import Checkpoint
 from .mapped import Going, Mapper, Request
 from .prepare import Prepared
+from .prompt import apply
 from .received import NAME
 
 
@@ -50,6 +51,8 @@ class Desk:
         self._writer: Writer | None = None
         self._prompt: Prompt | None = None
         self._no_prompt = False
+        self._unanswered: list[Going] = []
+        self._trouble: HeadgateError | None = None
 
     def serve(self, requests: Sequence[Request]) -> list[Request]:
         """Import requests: each has its answer or its error afterwards, but for those that are given back.
@@ -57,7 +60,9 @@ class Desk:
         Returns:
             Requests that have to wait for the next group, because a record of theirs is in this one. In their order.
         """
+        self._find_out()
         self._mapper.refresh()
+        requests = [r for r in requests if r.error is None]
         for request in requests:
             if request.dry:
                 self._look(request)
@@ -76,6 +81,80 @@ class Desk:
         if group:
             self._try(group)
         return later
+
+    # Without waiting
+
+    def begin(self, requests: Sequence[Request]) -> bool:
+        """Send a group off, if all of it can go the short way at once; otherwise it is for `serve`. Does not wait.
+
+        When `fileno` can be read from, `ready` says whether the answer is there, and `end` gives it.
+        """
+        if self._prompt is None or self._unanswered:
+            return False
+        first, group = self.run.account.read, list[Going]()
+        taken: set[tuple[Any, ...]] = set()
+        for request in requests:
+            going = None if request.dry or request.keyed else self._mapper.map_plain(request, first)
+            if going is None or not taken.isdisjoint(going.keys):
+                return False
+            taken |= going.keys
+            first += len(going.outcomes)
+            group.append(going)
+        text = self._checkpoint(group, Account(), counted=True)
+        self._unanswered = group
+        try:
+            self._prompt.begin([row for one in group for row in one.rows.values()], text)
+        except HeadgateError as e:
+            self._trouble = e
+        return True
+
+    def fileno(self) -> int:
+        """What can be read from when there may be an answer; -1 when there will be none."""
+        return self._prompt.fileno() if self._prompt is not None and self._trouble is None else -1
+
+    def ready(self) -> bool:
+        """Whether `end` need not wait."""
+        if self._trouble is None and self._prompt is not None:
+            try:
+                return self._prompt.ready()
+            except HeadgateError as e:
+                self._trouble = e
+        return True
+
+    def end(self) -> list[Request]:
+        """Give the requests of `begin` their answers.
+
+        Returns:
+            Those that have none: they are for `serve`, which first asks what became of them where that is not known.
+        """
+        group = self._unanswered
+        decided = None
+        if self._trouble is None and self._prompt is not None:
+            try:
+                decided = self._prompt.finish()
+            except HeadgateError as e:
+                self._trouble = e
+        if decided is None:
+            self._unanswered = group if self._trouble is not None else []
+            return [one.request for one in group]
+        self._unanswered = []
+        self._take(group, decided)
+        self._sum_up(group)
+        for one in group:
+            one.request.answer = one.answer(self.run.id)
+        return []
+
+    def _find_out(self) -> None:
+        """Say of a group whose answer was lost what became of it; what was not committed is done again."""
+        if self._trouble is None:
+            return
+        trouble, group, self._trouble, self._unanswered = self._trouble, self._unanswered, None, []
+        self._drop()
+        if (done := self._asked()) is not None:
+            self.run.account = done
+            _fail(group, _lost(trouble))
+        elif self.run.in_doubt:
+            _fail(group, trouble)
 
     def close(self) -> None:
         """Release the destination; the run is closed by whoever began it."""
@@ -138,6 +217,9 @@ class Desk:
             text = self._checkpoint(group, account)
             if self._writer is not None:
                 self._writer.commit(text)
+        self._sum_up(group)
+
+    def _sum_up(self, group: list[Going]) -> None:
         account = _account(group)
         self.run.account.read += account.read
         self.run.account.merge_outcomes(account)
@@ -185,15 +267,19 @@ class Desk:
 
     def _by_prompt(self, prompt: Prompt, group: list[Going]) -> bool:
         """Write all at once and commit it; whether that could be done."""
-        places = [(one, place) for one in group for place in one.rows]
         text = self._checkpoint(group, _account(group), counted=True)
-        decided = prompt.apply([one.rows[p] for one, p in places], text)
+        decided = apply(prompt, [row for one in group for row in one.rows.values()], text)
         if decided is None:
             self._ledger.forget_rejects(self.run.id, group[0].first)
             return False
-        for (one, place), found in zip(places, decided, strict=True):
-            self._decide(one, place, found)
+        self._take(group, decided)
         return True
+
+    def _take(self, group: list[Going], decided: list[Decided]) -> None:
+        answers = iter(decided)
+        for one in group:
+            for place in one.rows:
+                self._decide(one, place, next(answers))
 
     def _decide(self, one: Going, place: int, found: Decided) -> None:
         reason = ""
@@ -262,7 +348,7 @@ def _fail(group: Sequence[Going], error: HeadgateError) -> None:
         one.request.error = error
 
 
-def _lost(e: ConnectionFailed) -> ConnectionFailed:
+def _lost(e: HeadgateError) -> ConnectionFailed:
     return ConnectionFailed(
         f"{e.message}; the destination says that the records were committed, but not what became of each",
         hint="A request with an Idempotency-Key can be asked again for its answer.",

@@ -142,6 +142,20 @@ class Mapper:
             self._prepared.started = datetime.now(UTC)
             self._compiled = time.monotonic()
 
+    def map_plain(self, request: Request, first: int) -> Going | None:
+        """Map a request that is all plainly good records; None where anything of it takes judgement."""
+        if self._quick is None or self._explode is not None or self._write.deletes or len(request.records) > FEW:
+            return None
+        going = Going(request, first, self._fields, self._write.key, self._own)
+        for place, record in enumerate(request.records):
+            row = self._quick.map(texts(record, self._columns)) if isinstance(record, Mapping) else None
+            if row is None:
+                return None
+            going.rows[place] = row
+            going.outcomes.append(None)
+        going.keys = {self._key_of(row) for row in going.rows.values()} if self._key else set()
+        return None if self._key and len(going.keys) < len(going.rows) else going
+
     def map(self, request: Request, first: int) -> Going:
         """Map a request's records; `first` is the number of the first."""
         records = request.records

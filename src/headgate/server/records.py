@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import uuid
@@ -28,6 +29,7 @@ from headgate.model.outcome import REJECTS
 
 from .access import Role, secured
 from .context import Context, context_of
+from .express import Express
 from .problems import Problem, fault, problem_of
 
 _log = logging.getLogger("headgate")
@@ -44,6 +46,25 @@ class Desk:
     def __init__(self, context: Context) -> None:
         self.imports = Synchronous(context.project, max_waiting=context.options.max_waiting)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._most = context.options.max_waiting
+        self._ways: dict[str, Express] = {}
+
+    def offer(self, name: str, request: Request) -> None:
+        """Let a request wait for its turn; `Request.waiter` is woken when it is done.
+
+        Raises:
+            UsageError: there is no such import.
+            Overloaded: too many wait.
+        """
+        way = self._ways.get(name)
+        if way is None:
+            assert self._loop is not None
+            lane, thread = self.imports.lane(name), functools.partial(self._to_thread, name)
+            way = self._ways[name] = Express(self._loop, lane, thread, _wake, self._most)
+        way.offer(request)
+
+    def _to_thread(self, name: str, request: Request) -> None:
+        self.imports.offer(name, request, self)
 
     async def start(self) -> None:
         """Take up what an earlier process put off."""
@@ -155,7 +176,7 @@ async def _done(context: Context, name: str, request: Request) -> bool:
     desk, loop = context.part(Desk), asyncio.get_running_loop()
     request.waiter = waiter = loop.create_future()
     try:
-        desk.imports.offer(name, request, desk)
+        desk.offer(name, request)
     except Overloaded as e:
         raise Problem(429, "overloaded", e.message, hint=e.hint, headers={"Retry-After": "1"}) from None
     timer = loop.call_later(context.options.deadline, _expire, waiter)
@@ -189,6 +210,8 @@ async def later(http: HttpRequest) -> Response:
 
 
 def _response(request: Request) -> Response:
+    if isinstance(request.error, Overloaded):
+        raise Problem(429, "overloaded", request.error.message, hint=request.error.hint, headers={"Retry-After": "1"})
     if request.error is not None:
         raise problem_of(request.error)
     assert request.answer is not None

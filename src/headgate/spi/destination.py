@@ -304,18 +304,39 @@ class Decided:
 
 
 class Prompt(Protocol):
-    """Writes a few records in a single step, for somebody who waits for the answer.
+    """Writes a few records in a single step, for somebody who waits for the answer: `begin`, then `finish` once it is `ready`.
 
     What it gives is what a `Writer` of the same spec would have come to; where it would take judgement, it gives up instead.
+    Nobody waits in `begin` and `ready`, so that whoever looks after many callers can do something else meanwhile.
     """
 
-    def apply(self, rows: Sequence[tuple[Any, ...]], checkpoint: str) -> list[Decided] | None:
-        """Write records and commit them, with the checkpoint of the spec's ticket.
+    def begin(self, rows: Sequence[tuple[Any, ...]], checkpoint: str) -> None:
+        """Send records, to be written and committed with the checkpoint of the spec's ticket.
 
         Args:
             rows: one value for each of the spec's fields, as Python has them (dates, ``Decimal``); no two have one key.
             checkpoint: what is kept, with `COUNTS` where the destination puts in how many records had which outcome: a JSON
                 object of ``created``, ``updated``, ``unchanged``, ``existing`` and ``missing``, the last two those skipped.
+
+        Raises:
+            ConnectionFailed: they could not be sent.
+        """
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor that can be read from when there may be something new."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether the answer is there.
+
+        Raises:
+            ConnectionFailed: whether it was committed is not known; the checkpoint says it.
+        """
+        ...
+
+    def finish(self) -> list[Decided] | None:
+        """The answer, when it is there.
 
         Returns:
             One answer a record, in their order. None: a record is to be rejected, somebody else changed one at this moment, or

@@ -6,10 +6,13 @@ express, or what the server refuses, is left to the writer: nothing was written 
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from headgate.model.outcome import Outcome
 from headgate.model.write import Operation, WriteSpec
@@ -20,11 +23,13 @@ from .catalog import NEEDS, Relation, check_writable, find, missing
 from .connection import Access, PostgresSession, identifier, literal
 from .dialect import PostgresDialect
 from .errors import refusal
+from .literals import literals
 from .types import staged
 
 _OPERATIONS: Final = (Operation.UPSERT, Operation.INSERT, Operation.UPDATE, Operation.APPEND)
-# Where values go, until every other percent sign (of a name, of a constant) has been doubled.
-_TEXT, _BINARY = "\1t", "\1b"
+_NAME: Final = b"headgate"
+_INTEGERS: Final = (20, 21, 23)
+"""The types of PostgreSQL that are whole numbers."""
 _CREATED, _UPDATED, _UNCHANGED, _THERE, _MISSING = range(1, 6)
 _OUTCOMES: Final = {
     _CREATED: Outcome.CREATED,
@@ -55,13 +60,13 @@ def open_prompt(access: Access, spec: WriteSpec) -> PostgresPrompt | None:
     session = PostgresSession(access)
     try:
         statement = _prepared(session, access, spec)
-        if statement is None:
-            session.close()
-            return None
+        if statement is not None:
+            return PostgresPrompt(session, spec, statement)
     except BaseException:
         session.close()
         raise
-    return PostgresPrompt(session, access, spec, statement)
+    session.close()
+    return None
 
 
 def _prepared(session: PostgresSession, access: Access, spec: WriteSpec) -> str | None:
@@ -78,31 +83,75 @@ def _prepared(session: PostgresSession, access: Access, spec: WriteSpec) -> str 
 
 
 class PostgresPrompt:
-    """See `headgate.spi.destination.Prompt`.
+    """See `headgate.spi.destination.Prompt`. It speaks to libpq itself, which need not be waited for.
 
     Args:
         session: in autocommit.
         statement: takes the numbers, one list a field, and the checkpoint's two halves.
     """
 
-    def __init__(self, session: PostgresSession, access: Access, spec: WriteSpec, statement: str) -> None:
+    def __init__(self, session: PostgresSession, spec: WriteSpec, statement: str) -> None:
         self._session = session
-        self._access = access
+        self._pg = session.connection.pgconn
         self._ticketed = spec.ticket is not None
-        self._statement = statement.encode()
+        self._encoders = [literals(f.type) for f in spec.fields]
+        self._count = 0
+        prepared = self._pg.prepare(_NAME, statement.encode())
+        if prepared.status != ExecStatus.COMMAND_OK:
+            raise self._failure(prepared)
+        self._pg.nonblocking = 1
 
-    def apply(self, rows: Sequence[tuple[Any, ...]], checkpoint: str) -> list[Decided] | None:
-        """Write; see `headgate.spi.destination.Prompt.apply`."""
-        columns = [list(c) for c in zip(*rows, strict=True)]
-        values = [list(range(len(rows))), *columns, *(checkpoint.split(COUNTS) if self._ticketed else [])]
+    def begin(self, rows: Sequence[tuple[Any, ...]], checkpoint: str) -> None:
+        """Send; see `headgate.spi.destination.Prompt.begin`."""
+        self._count = len(rows)
+        columns = [e(c).encode() for e, c in zip(self._encoders, zip(*rows, strict=True), strict=True)]
+        numbers = ("{" + ",".join(map(str, range(len(rows)))) + "}").encode()
+        halves = [half.encode() for half in checkpoint.split(COUNTS)] if self._ticketed else []
         try:
-            found = self._session.connection.execute(self._statement, values, prepare=True).fetchall()
+            self._pg.send_query_prepared(_NAME, [numbers, *columns, *halves])
+            while self._pg.flush():  # more than fits into the socket at once
+                select.select([self._pg.socket], [self._pg.socket], [])
+                self._pg.consume_input()
         except psycopg.Error as e:
-            if not self._session.cancelled and (refusal(e) is not None or e.sqlstate in ("40001", "40P01")):
-                return None
             raise self._session.failure(e) from None
-        by_number = {number: Decided(_OUTCOMES[what], own) for number, what, own in found}
-        return [by_number[n] for n in range(len(rows))]
+
+    def fileno(self) -> int:
+        """The connection's socket."""
+        return self._pg.socket
+
+    def ready(self) -> bool:
+        """See `headgate.spi.destination.Prompt.ready`."""
+        try:
+            self._pg.consume_input()
+        except psycopg.Error as e:
+            raise self._session.failure(e) from None
+        return not self._pg.is_busy()
+
+    def finish(self) -> list[Decided] | None:
+        """See `headgate.spi.destination.Prompt.finish`."""
+        answer, result = None, self._pg.get_result()
+        while result is not None:
+            answer, result = answer or result, self._pg.get_result()
+        if answer is None or answer.status != ExecStatus.TUPLES_OK:
+            error = self._error(answer)
+            if not self._session.cancelled and (refusal(error) is not None or error.sqlstate in ("40001", "40P01")):
+                return None
+            raise self._session.failure(error)
+        own = int if answer.ftype(2) in _INTEGERS else bytes.decode
+        decided: list[Any] = [None] * self._count
+        for n in range(answer.ntuples):
+            value = answer.get_value(n, 2)
+            number, what = int(answer.get_value(n, 0) or 0), int(answer.get_value(n, 1) or 0)
+            decided[number] = Decided(_OUTCOMES[what], None if value is None else own(value))
+        return decided
+
+    def _error(self, result: PGresult | None) -> psycopg.Error:
+        if result is None or not result.error_message:
+            return psycopg.OperationalError(self._pg.get_error_message())
+        return psycopg.errors.error_from_result(result)
+
+    def _failure(self, result: PGresult) -> Exception:
+        return self._session.failure(self._error(result))
 
     def cancel(self) -> None:
         """Break off what another thread waits for."""
@@ -126,8 +175,7 @@ def _statement(spec: WriteSpec, relation: Relation) -> str | None:
     if any(dialect.can_fail(f, columns[f.name]) or f.type.kind == "binary" for f in spec.fields):
         return None
     target = Target(relation.sql, columns, ("ctid",), unique=True)
-    composed = _Composer(spec, target, Statements(dialect, spec, target), relation.table.key).statement()
-    return composed.replace("%", "%%").replace(_TEXT, "%s").replace(_BINARY, "%b")
+    return _Composer(spec, target, Statements(dialect, spec, target), relation.table.key).statement()
 
 
 class _Composer:
@@ -168,7 +216,7 @@ class _Composer:
 
     def _matched(self) -> str:
         fields = list(enumerate(self.spec.fields))
-        arrays = ", ".join([f"{_BINARY}::int[]", *(f"{_BINARY}::{staged(f.type)}[]" for _, f in fields)])
+        arrays = ", ".join(["$1::int[]", *(f"${i + 2}::{staged(f.type)}[]" for i, f in fields)])
         names = ", ".join(["_n", *(f"f{i}" for i, _ in fields)])
         columns = ", ".join(["s._n", *(f"{self.of.value(f)} as f{i}" for i, f in fields)])
         given = f"unnest({arrays}) as s ({names})"
@@ -238,7 +286,12 @@ class _Composer:
         elif self.spec.operation is Operation.UPDATE:
             conditions = conditions | {"created": "false", "missing": "not found"}
         counts = [f"'\"{name}\":' || count(*) filter (where {when})" for name, when in conditions.items()]
-        text = f"{_TEXT}::text || (select '{{' || " + " || ',' || ".join(counts) + f" || '}}' from m) || {_TEXT}::text"
+        first = len(self.spec.fields) + 2
+        text = (
+            f"${first}::text || (select '{{' || "
+            + " || ',' || ".join(counts)
+            + f" || '}}' from m) || ${first + 1}::text"
+        )
         return (
             f"update {PostgresDialect().state_table(STATE)} set checkpoint = {text} "
             f"where scope = {literal(ticket.scope)} and fence = {ticket.fence} returning 1"
