@@ -165,6 +165,26 @@ def test_what_was_accepted_while_the_destination_was_locked_survives_a_kill(
     assert [n for n, _ in prices(shop)] == list(range(5))
 
 
+def test_an_event_starts_a_run_of_the_import(folder: Path, shop: Shop, define: Define, headgate: Headgate) -> None:
+    (folder / "orders.csv").write_text("id,price\n1,1.10\n2,x\n")
+    definition = {
+        "source": "orders.csv",
+        "fields": {"id": {"type": "integer"}, "price": {"type": "decimal(10,2)"}},
+        "operation": "append",
+        "destination": {"connection": "shop", "table": "orders"},
+        "hook": {"verify": {"style": "github", "secret": "${env:HOOK_SECRET}"}, "start": True},
+    }
+    (folder / "imports" / "orders.yaml").write_text(yaml.safe_dump(definition))
+    with serving(folder) as server:
+        assert post(server, b"whatever", "d1").status == 202
+        (entry,) = until(folder, Stage.DELIVERED, 1)
+        assert post(server, b"whatever", "d1").json()["duplicate"] is True
+    (run,) = headgate("runs", "--json").json
+    assert entry.answer == {"run": run["id"]}
+    assert (run["kind"], run["account"]["created"], run["account"]["invalid"]) == ("run", 1, 1)
+    assert len(prices(shop)) == 1
+
+
 @pytest.mark.parametrize("shop", ["postgres"], indirect=True)
 @pytest.mark.needs_postgres
 def test_several_servers_at_one_ledger_take_turns(folder: Path, shop: Shop, define: Define) -> None:

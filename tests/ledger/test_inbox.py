@@ -107,6 +107,18 @@ def test_an_event_that_is_given_back_has_not_failed(inbox):
     assert (took(inbox).failures, inbox.due()["orders"].failed) == (1, False)
 
 
+def test_what_was_done_for_all_that_wait_is_done(inbox):
+    for event in ("a", "b", "c"):
+        put(inbox, event)
+    put(inbox, "d", "others")
+    first = took(inbox)
+    inbox.covered("orders", 2, {"run": 7})
+    found = {e.event_id: (e.stage.value, e.answer.get("run")) for e in inbox.entries()}
+    waiting, delivering = ("waiting", None), ("delivering", None)
+    assert found == {"a": delivering, "b": ("delivered", 7), "c": waiting, "d": waiting}
+    assert inbox.delivered(first, {})
+
+
 def test_whoever_lost_an_event_cannot_say_what_became_of_it(inbox, ledger):
     put(inbox, "a")
     first = took(inbox)

@@ -591,6 +591,26 @@ def test_old_events_are_forgotten(folder, monkeypatch):
         assert len(place.engine.got) == 1
 
 
+def test_events_that_come_while_a_run_goes_on_have_one_together(small, monkeypatch):
+    small.define("orders", start=True)
+    begun, go_on, runs = threading.Semaphore(0), threading.Semaphore(0), []
+
+    def run(name: str) -> int:
+        runs.append(name)
+        begun.release()
+        assert go_on.acquire(timeout=60)
+        return len(runs)
+
+    monkeypatch.setattr(small.hooks.deliveries._delivery, "_start", run)
+    small.post("orders", b"x", {"X-GitHub-Delivery": "d0"})
+    assert begun.acquire(timeout=60)
+    for n in range(1, 6):
+        assert small.post("orders", b"x", {"X-GitHub-Delivery": f"d{n}"}).status == 202
+    go_on.release(2)
+    found = small.until(Stage.DELIVERED, 6)
+    assert [e.answer["run"] for e in found] == [2, 2, 2, 2, 2, 1]
+
+
 # ---- two servers at one ledger ---------------------------------------------------------------------------------------
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from headgate.engine.crash import point
 from headgate.ledger import patience
@@ -37,6 +37,7 @@ TRIES: Final = 5
 """How often an event is tried of which it is not known whether it or something else is to blame."""
 SHOWN: Final = 100
 _log = logging.getLogger("headgate.hooks")
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -100,10 +101,10 @@ class Delivery:
     blame, and it is rejected.
 
     Args:
-        start: starts a run of an import; the text tells what for, the same when it is tried again.
+        start: runs an import from its own source, and gives the number of the run.
     """
 
-    def __init__(self, project: Project, inbox: Inbox, engine: Engine, start: Callable[[str, str], int | None]) -> None:
+    def __init__(self, project: Project, inbox: Inbox, engine: Engine, start: Callable[[str], int]) -> None:
         self._project, self._inbox, self._engine, self._start = project, inbox, engine, start
 
     def next(self, name: str) -> Entry | None:
@@ -142,8 +143,7 @@ class Delivery:
         if spec is None:
             return
         if spec.start:
-            run = self._start(entry.import_name, entry.key)
-            self._inbox.delivered(entry, {"run": run} if run is not None else {})
+            self._run(entry)
             return
         try:
             records = Event(entry.content_type, self._inbox.body(entry.id)).records(spec.records)
@@ -156,6 +156,14 @@ class Delivery:
         answer = self._wait(entry, self._engine.submit(entry.import_name, records, idempotency_key=entry.key))
         self._answered(entry, answer)
 
+    def _run(self, entry: Entry) -> None:
+        """Run the import; once for all events that had come when it began."""
+        (last, *_) = self._inbox.entries(entry.import_name, limit=1)
+        with ThreadPoolExecutor(1, "headgate-hook-run") as beside:
+            answer = {"run": self._wait(entry, beside.submit(self._start, entry.import_name))}
+        if self._inbox.delivered(entry, answer):
+            self._inbox.covered(entry.import_name, last.id, answer)
+
     def _spec(self, entry: Entry) -> HookSpec | None:
         """The event's hook. Where it cannot be had the event waits for as long as that takes."""
         try:
@@ -167,17 +175,15 @@ class Delivery:
             self._wait_longer(entry, f"the import {entry.import_name} has no hook any more")
         return spec
 
-    def _wait(self, entry: Entry, future: Future[Answer]) -> Answer:
-        """The future's answer, with signs of life until it is there."""
+    def _wait(self, entry: Entry, future: Future[T]) -> T:
+        """What the future has, with signs of life until it is there."""
         while True:
             try:
-                answer = future.result(timeout=patience() / 4)
+                return future.result(timeout=patience() / 4)
             except TimeoutError:
                 if future.done():
                     raise
                 self._inbox.renew(entry)
-            else:
-                return answer
 
     def _answered(self, entry: Entry, answer: Answer) -> None:
         point("event.answered")

@@ -54,6 +54,9 @@ _RENEW: Final = f"update headgate_inbox set heartbeat = ? where {_HELD}"
 _CLOSE: Final = f"""
 update headgate_inbox set state = ?, changed = ?, due = ?, reason = ?, answer = ?, failures = failures + ?, host = '', pid = 0, born = '', heartbeat = ''
 where {_HELD}"""
+_COVER: Final = """
+update headgate_inbox set state = 'delivered', changed = ?, reason = '', answer = ?
+where import_name = ? and state = 'waiting' and id <= ?"""
 _LIST: Final = f"{_ENTRY} where (? = '' or import_name = ?) and (? = '' or state = ?) and (? = 0 or id < ?) order by id desc limit ?"
 _COUNTS: Final = "select import_name, state, count(*) from headgate_inbox group by import_name, state"
 _AGAIN: Final = """
@@ -167,6 +170,11 @@ class Inbox:
         """It can never be delivered as it is."""
         return self._close(entry, Stage.REJECTED, reason, answer or {})
 
+    def covered(self, import_name: str, up_to: int, answer: Mapping[str, Any]) -> None:
+        """What events asked for that wait, up to this one, was done for all of them together."""
+        with self._store.transaction() as session:
+            session.query(_COVER, [_now(), to_text(_json(answer)), import_name, up_to])
+
     def later(self, entry: Entry, reason: str, seconds: float) -> bool:
         """It could not be delivered, and is tried again after so many seconds."""
         return self._close(entry, Stage.WAITING, reason, {}, seconds, failed=True)
@@ -186,8 +194,7 @@ class Inbox:
         failed: bool = False,
     ) -> bool:
         due = time_text(datetime.now(UTC) + timedelta(seconds=seconds))
-        text = to_text(json.dumps(answer, ensure_ascii=False, default=str))
-        values = [stage.value, _now(), due, to_text(reason), text, int(failed), *_held(entry)]
+        values = [stage.value, _now(), due, to_text(reason), to_text(_json(answer)), int(failed), *_held(entry)]
         with self._store.transaction() as session:
             return bool(session.many(_CLOSE, [values]))
 
@@ -326,6 +333,10 @@ def _entry(row: Row) -> Entry:
     at: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
     at |= {name: datetime.fromisoformat(at[name]) for name in ("received", "changed", "due")}
     return Entry(stage=Stage(at.pop("state")), answer=json.loads(at.pop("answer")), **at)
+
+
+def _json(answer: Mapping[str, Any]) -> str:
+    return json.dumps(answer, ensure_ascii=False, default=str)
 
 
 def _now() -> str:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 from headgate.app.events import Event, Unreadable, can_be_read
 from headgate.app.hooks import Delivery, Engine, Hook, resolved
 from headgate.app.project import Project
+from headgate.app.service import run_import
 from headgate.ledger.inbox import Inbox
 from headgate.model.errors import HeadgateError
 from headgate.model.event import Entry, Stage
@@ -89,14 +90,12 @@ def add(context: Context, engine: Engine) -> Deliveries:
     Returns:
         What delivers them, beside requests.
     """
-    inbox = Inbox(context.project.ledger)
-    deliveries = Deliveries(inbox, Delivery(context.project, inbox, engine, _not_started))
-    context.parts[Hooks] = Hooks(context.project, inbox, deliveries)
+    project = context.project
+    inbox = Inbox(project.ledger)
+    delivery = Delivery(project, inbox, engine, lambda name: run_import(project, project.load(name)).id)
+    deliveries = Deliveries(inbox, delivery)
+    context.parts[Hooks] = Hooks(project, inbox, deliveries)
     return deliveries
-
-
-def _not_started(name: str, key: str) -> int | None:
-    raise NotImplementedError
 
 
 def routes() -> list[BaseRoute]:
