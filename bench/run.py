@@ -4,6 +4,8 @@
     bench/run.py S1 S7 --rounds 5      some of them
     bench/run.py S2 --rows 50000       another size
     bench/run.py S1 --url postgresql://user@host/db    a server of yours; the schemas bench and bench_base are made anew
+    bench/run.py S8                    a record a request, answered after the commit; needs wrk, see bench/s8.py
+    bench/run.py soak                  ten minutes of requests, the server killed twice; see bench/soak.py
     bench/run.py polluted              how much of polluted CSV files is read; needs no server, see bench/polluted.py
 
 Each round runs the floor and Headgate one after the other, in turns first; the ratio is the median of the rounds' ratios (below 1:
@@ -37,8 +39,11 @@ import floors
 import orders
 import polluted
 import psycopg
+import s8
+import soak
 from measure import Measured, measure, warm
 from scenarios import SCENARIOS, Scenario
+
 from server import programs, server
 
 HEADGATE = str(Path(sys.executable).with_name("headgate"))
@@ -352,16 +357,18 @@ def say(text: str) -> None:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SCENARIOS, "refusals", "memory", "help", "polluted"]
+    every = [*SCENARIOS, "refusals", "memory", "help", "polluted", "S8", "soak"]
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--seconds", type=int, default=8, help="S8: of each load; soak: of all of it (600)")
     parser.add_argument("--url", help="a PostgreSQL database of yours")
     given = parser.parse_args()
     if unknown := set(given.scenarios) - set(every):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(every)}")
-    chosen = [name for name in given.scenarios or every if name != "polluted"]
-    if "polluted" in (given.scenarios or every):
+    asked = given.scenarios or [n for n in every if n != "soak"]
+    chosen = [name for name in asked if name != "polluted"]
+    if "polluted" in asked:
         polluted.run()
     if not chosen:
         return 0
@@ -370,21 +377,39 @@ def main() -> int:
         about = machine(url)
         for name in chosen:
             try:
-                if name == "memory":
-                    results.append(memory(given.rows, url))
-                elif name == "refusals":
-                    results.append(refusals(given.rows, given.rounds, url))
-                elif name == "help":
-                    results.append(startup(given.rounds))
-                else:
-                    results.append(compare(name, given.rows, given.rounds, url))
+                results += one(name, given, url, about)
             except Wrong as e:
                 failed = True
                 say(f"  {name}: WRONG: {e}")
-    if not given.rows:
+    if results and not given.rows:
         keep(results, about)
-    print(table(results))
+    if results:
+        print(table(results))
     return 1 if failed else 0
+
+
+def one(name: str, given: argparse.Namespace, url: str, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Measure one thing; what is not for the common table is published here.
+
+    Raises:
+        Wrong: the destination is not what it must be.
+    """
+    match name:
+        case "memory":
+            return [memory(given.rows, url)]
+        case "refusals":
+            return [refusals(given.rows, given.rounds, url)]
+        case "help":
+            return [startup(given.rounds)]
+        case "S8":
+            done = s8.run(url, given.rounds, given.seconds)
+            s8.publish(done, about)
+            print(s8.table(done))
+        case "soak":
+            soak.run(url, given.seconds if given.seconds > 8 else 600)
+        case _:
+            return [compare(name, given.rows, given.rounds, url)]
+    return []
 
 
 def keep(results: list[dict[str, Any]], about: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from headgate.engine.delivery import alive, claim, done_status
@@ -33,6 +33,8 @@ _RENEW: Final = 60.0
 _ROLL: Final = 3600.0
 """Seconds after which a run of requests is closed and another one begun."""
 _SLOTS: Final = 256
+KEPT: Final = timedelta(days=7)
+"""How long an answer can be asked for again."""
 
 
 class Lane:
@@ -239,6 +241,7 @@ class Lane:
                     hint=f"Make it with a first run: headgate run {self._name} --create.",
                 )
             run = self._begin(self._definition)
+            Answers(self._project.ledger).prune(datetime.now(UTC) - KEPT)
             opened.callback(self._finish, run)
             opened.enter_context(alive(self._project.ledger, run))
             ticket, last = claim(prepared.destination, self._project.ledger, run)
