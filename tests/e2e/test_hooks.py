@@ -90,6 +90,7 @@ def test_delivering_again_and_setting_aside(headgate: Headgate, inbox: Inbox) ->
     assert headgate("hooks", "--retry", "2,3").out == "2 events are waiting now\n"
     assert headgate("hooks", "--discard", "4").out == "1 event is discarded now\n"
     assert [e.stage.value for e in inbox.entries()] == ["discarded", "waiting", "waiting", "delivered"]
+    assert [e["action"] for e in headgate("audit", "--json").json] == ["event.discard", "event.retry"]
     entry = inbox.take("orders")
     assert entry is not None
     inbox.rejected(entry, "bad")

@@ -379,6 +379,22 @@ def test_a_secret_is_replaced_without_a_gap(small, monkeypatch):
     assert [send(small, BODY, {"X-T": t}).status for t in ("new", "newer")] == [401, 202]
 
 
+def test_who_guesses_a_token_is_turned_away_and_who_knows_it_is_not(small):
+    small.define("orders", verify=STYLES["token"][0])
+    small.define("others", verify=STYLES["github"][0])
+    assert send(small, BODY, {"X-Gitlab-Token": SECRET}).status == 202
+    statuses = [send(small, BODY, {"X-Gitlab-Token": f"guess {n}"}).status for n in range(25)]
+    assert statuses == [401] * 20 + [429] * 5
+    said = send(small, BODY, {})
+    assert (said.status, said.json["code"]) == (429, "too-many-failures")
+    assert int(said.headers["retry-after"]) > 0
+    assert send(small, BODY, {"X-Gitlab-Token": SECRET}).status == 202
+    assert small.post("others", {"id": 1}, {}).status == 202
+    assert [small.post("others", {"id": 1}, {"X-Hub-Signature-256": "sha256=00"}).status for _ in range(25)] == [
+        401
+    ] * 25
+
+
 def test_names_without_a_hook_are_all_alike(small):
     plain = {"source": "a.csv", "key": "id", "destination": {"connection": "sqlite:///shop.db", "table": "t"}}
     (small.project.folder / "imports" / "plain.yaml").write_text(yaml.safe_dump(plain))

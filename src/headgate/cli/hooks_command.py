@@ -68,7 +68,7 @@ def hooks(
     if shown is not None:
         _show(inbox, shown, as_json=as_json)
     elif retry is not None or retry_all or discard is not None:
-        _change(inbox, name, retry, discard, as_json=as_json)
+        _change(project, inbox, name, retry, discard, as_json=as_json)
     elif name is not None or state is not None:
         _list(project, inbox, name, Stage(state) if state else None, limit, as_json=as_json)
     else:
@@ -109,7 +109,9 @@ def _show(inbox: Inbox, number: int, *, as_json: bool) -> None:
         event_text(entry, body, console())
 
 
-def _change(inbox: Inbox, name: str | None, retry: str | None, discard: str | None, *, as_json: bool) -> None:
+def _change(
+    project: Project, inbox: Inbox, name: str | None, retry: str | None, discard: str | None, *, as_json: bool
+) -> None:
     if discard is not None:
         told: dict[str, object] = {
             "changed": inbox.discard(_numbers("--discard", discard)),
@@ -121,6 +123,13 @@ def _change(inbox: Inbox, name: str | None, retry: str | None, discard: str | No
         raise UsageError("--retry-all needs an import", hint="headgate hooks IMPORT --retry-all.")
     else:
         told = {"changed": inbox.retry_all(name), "state": Stage.WAITING.value}
+    from headgate.app.access import local_actor
+    from headgate.ledger.access import AccessLedger
+    from headgate.model.access import Entry
+
+    action = "event.discard" if discard is not None else "event.retry"
+    entry = Entry(local_actor(), action, discard or retry or name or "", detail={"events": told["changed"]})
+    AccessLedger(project.ledger.store()).enter(entry)
     if as_json:
         print_json(told)
     else:

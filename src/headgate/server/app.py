@@ -10,14 +10,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import hooks, hooks_api, records
+from . import access_api, hooks, hooks_api, records, session_api
 from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
+from .guard import LedgerGuard
+from .headers import with_headers
+from .presence import Presence
 from .problems import Problem, on_error, on_fault, on_http, on_problem
+
+
+class Application(Starlette):
+    """Starlette, with headers on every answer, also on that to a fault."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Starlette`."""
+        await super().__call__(scope, receive, with_headers(scope, send))
 
 
 def create_app(project: Project, options: ServeOptions, guard: Guard) -> records.Front:
@@ -29,7 +41,7 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> records
     context = Context(project, options, guard)
     routes = _routes()
     check_secured(routes)
-    app = Starlette(
+    app = Application(
         routes=routes,
         lifespan=_lifespan,
         exception_handlers={
@@ -50,13 +62,17 @@ def _routes() -> list[BaseRoute]:
         *records.routes(),
         *hooks.routes(),
         *hooks_api.routes(),
+        *access_api.routes(),
+        *session_api.routes(),
     ]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
+    guard = context.guard
+    presence: list[Component] = [Presence(guard)] if isinstance(guard, LedgerGuard) else []
     desk = context.parts[records.Desk] = records.Desk(context)
-    return [desk, hooks.add(context, desk.imports)]
+    return [*presence, desk, hooks.add(context, desk.imports)]
 
 
 @asynccontextmanager

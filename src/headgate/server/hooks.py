@@ -7,9 +7,9 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -29,12 +29,15 @@ from headgate.model.hook import HookSpec, PlaceSpec
 from .access import unsecured
 from .context import Context, context_of
 from .deliveries import Deliveries
+from .failures import Failures, place_of
+from .guard import too_many
 from .problems import Problem
-from .verify import NotVerified, Sent, challenge_answer, handshake_answer, verify
+from .verify import NotVerified, Sent, challenge_answer, credential, handshake_answer, verify
 
 LONGEST_ID: Final = 200
 RETRY_AFTER: Final = "30"
 _POLL: Final = 0.5
+T = TypeVar("T")
 _log = logging.getLogger("headgate.hooks")
 
 
@@ -50,6 +53,8 @@ class Hooks:
         self.inbox, self.deliveries = inbox, deliveries
         self._project = project
         self._known: dict[str, tuple[tuple[int, int], HookSpec | None]] = {}
+        self._right: set[bytes] = set()
+        self._failures = Failures(20, 60.0)
 
     def find(self, name: str) -> Hook:
         """A hook by its name.
@@ -60,12 +65,39 @@ class Hooks:
         try:
             found = self._read(name)
         except (HeadgateError, OSError) as e:
-            _log.error("hook %s cannot be used: %s", name, e)
-            raise Problem(
-                503, "not-ready", "this hook cannot be used at the moment", headers={"Retry-After": RETRY_AFTER}
-            ) from None
+            raise _not_ready(name, e) from None
         if found is None:
             raise Problem(404, "not-found", "there is no such hook")
+        return found
+
+    def admitted(self, hook: Hook, request: Request, shown: str | None, check: Callable[[], T]) -> T:
+        """Find out who sends. Who shows wrong tokens again and again is turned away for a while; who was right before is not.
+
+        Args:
+            shown: the token or password of the request; None where it is signed, as nobody can guess a signature.
+
+        Returns:
+            What the check gives.
+
+        Raises:
+            Problem: 401 with no more than the sender may know, 429, or 503 where nobody could be verified.
+        """
+        place = place_of(request.client.host if request.client else "")
+        mark = sha256(f"{hook.name} {shown}".encode("utf-8", "surrogateescape")).digest()
+        if shown is not None and mark not in self._right and (wait := self._failures.wait(place)):
+            raise too_many(wait)
+        try:
+            found = check()
+        except NotVerified as e:
+            if shown is not None:
+                self._right.discard(mark)
+                self._failures.add(place)
+            basic = {"WWW-Authenticate": 'Basic realm="headgate"'} if hook.spec.verify.style == "basic" else {}
+            raise Problem(401, "not-verified", str(e), headers=basic) from None
+        except HeadgateError as e:
+            raise _not_ready(hook.name, e) from None
+        if shown is not None:
+            self._right.add(mark)
         return found
 
     def _read(self, name: str) -> Hook | None:
@@ -109,11 +141,13 @@ def routes() -> list[BaseRoute]:
 
 async def handshake(request: Request) -> Response:
     """Answer a sender that asks whether the URL is ours."""
-    hook = await run_in_threadpool(context_of(request).part(Hooks).find, request.path_params["name"])
+    hooks = context_of(request).part(Hooks)
+    hook = await run_in_threadpool(hooks.find, request.path_params["name"])
     if hook.spec.challenge is None or hook.spec.challenge.style != "meta":
         raise Problem(404, "not-found", "there is no such hook")
-    with _refusing(hook):
-        return _plain(handshake_answer(hook.token, _sent(request, b"")))
+    sent = _sent(request, b"")
+    shown = next(iter(sent.query.get("hub.verify_token", ())), "")
+    return _plain(hooks.admitted(hook, request, shown, lambda: handshake_answer(hook.token, sent)))
 
 
 async def receive(request: Request) -> Response:
@@ -122,6 +156,8 @@ async def receive(request: Request) -> Response:
     hooks = context.part(Hooks)
     hook = await run_in_threadpool(hooks.find, request.path_params["name"])
     sent = _sent(request, await _body(request, context.options.max_body))
+    shown = credential(hook.spec.verify, sent)
+    hooks.admitted(hook, request, shown, lambda: verify(hook.spec.verify, hook.secrets, sent, time.time()))
     taken = await run_in_threadpool(_take_in, hooks.inbox, hook, sent)
     if isinstance(taken, Response):
         return taken
@@ -135,19 +171,17 @@ async def receive(request: Request) -> Response:
 
 
 def _take_in(inbox: Inbox, hook: Hook, sent: Sent) -> Response | tuple[Entry, bool]:
-    """See who sent an event, and keep it, if it is one that is wanted.
+    """Keep an event of which it is known who sent it, if it is one that is wanted.
 
     Returns:
         It and whether it is new; or the answer, where there is nothing to be delivered.
 
     Raises:
-        Problem: it is not known who sent it, it cannot be looked into, or not be kept.
+        Problem: it cannot be looked into, or not be kept.
     """
     spec = hook.spec
-    with _refusing(hook):
-        verify(spec.verify, hook.secrets, sent, time.time())
     content_type, *_ = sent.headers.get("content-type", ("",))
-    if not can_be_read(content_type) or "content-encoding" in sent.headers:
+    if not spec.start and (not can_be_read(content_type) or "content-encoding" in sent.headers):
         raise Problem(415, "content-unknown", "an event is JSON or a form, and not compressed")
     if (answer := challenge_answer(spec.challenged, sent.body)) is not None:
         return _plain(answer)
@@ -173,7 +207,7 @@ async def _body(request: Request, most: int) -> bytes:
     """
     too_large = Problem(413, "too-large", f"the body has more than {most:,} bytes")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most:
+    if length.isdecimal() and (len(length) > 18 or int(length) > most):
         raise too_large
     pieces, size = [], 0
     try:
@@ -197,24 +231,10 @@ def _sent(request: Request, body: bytes) -> Sent:
     return Sent(headers, query, body)
 
 
-class _refusing:  # noqa: N801 - used like a function
-    """Says of a sender that could not be verified no more than it may know."""
-
-    def __init__(self, hook: Hook) -> None:
-        self._hook = hook
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, NotVerified):
-            basic = {"WWW-Authenticate": 'Basic realm="headgate"'} if self._hook.spec.verify.style == "basic" else {}
-            raise Problem(401, "not-verified", str(error), headers=basic) from None
-        if isinstance(error, HeadgateError):
-            _log.error("hook %s cannot be used: %s", self._hook.name, error)
-            raise Problem(
-                503, "not-ready", "this hook cannot be used at the moment", headers={"Retry-After": RETRY_AFTER}
-            ) from None
+def _not_ready(name: str, e: Exception) -> Problem:
+    """What a sender hears of a mistake on this side; what it is stands in the log."""
+    _log.error("hook %s cannot be used: %s", name, e)
+    return Problem(503, "not-ready", "this hook cannot be used at the moment", headers={"Retry-After": RETRY_AFTER})
 
 
 def _found(place: PlaceSpec | None, sent: Sent, event: Event) -> str | None:

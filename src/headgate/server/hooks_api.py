@@ -15,6 +15,7 @@ from headgate.model.event import Entry, Stage
 from headgate.report import event_json, hooks_json
 
 from .access import Principal, Role, secured
+from .audit import audit
 from .context import context_of
 from .hooks import Hooks
 from .problems import Problem
@@ -83,6 +84,7 @@ async def _retry(request: Request) -> Response:
     def retried() -> dict[str, Any]:
         entry = _of(hooks.inbox, name, request)
         hooks.inbox.retry([entry.id])
+        audit(context_of(request), request.state.principal, "event.retry", f"{name} {entry.id}")
         hooks.deliveries.wake()
         return event_json(hooks.inbox.entry(entry.id))
 
@@ -97,6 +99,7 @@ async def _discard(request: Request) -> Response:
     def discarded() -> dict[str, Any]:
         entry = _of(inbox, name, request)
         inbox.discard([entry.id])
+        audit(context_of(request), request.state.principal, "event.discard", f"{name} {entry.id}")
         return event_json(inbox.entry(entry.id))
 
     return JSONResponse(await run_in_threadpool(discarded))

@@ -93,6 +93,13 @@ def verify(spec: VerifySpec, secrets: Sequence[str], sent: Sent, now: float) -> 
         raise NotVerified(STALE)
 
 
+def credential(spec: VerifySpec, sent: Sent) -> str | None:
+    """What somebody could guess: the token or password of a request as it is shown; None where it is signed instead."""
+    if spec.style == "basic" or (spec.style == "token" and spec.header):
+        return " ".join(sent.headers.get((spec.header or "Authorization").lower(), ()))
+    return " ".join(sent.query.get(spec.query or "", ())) if spec.style == "token" else None
+
+
 def _standard(spec: VerifySpec, secrets: Sequence[str], sent: Sent) -> int:
     """`webhook-signature` has several signatures with blanks between them: `v1` with a secret, `v1a` with a key pair."""
     prefix = spec.header or "webhook"
