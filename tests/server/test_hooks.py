@@ -455,6 +455,9 @@ def test_only_wanted_events_are_kept(small):
     (entry,) = small.until(Stage.DELIVERED)
     assert entry.event == "invoice.paid"
     assert small.inbox.counts() == {"orders": {"ignored": 4, "delivered": 1}}
+    figures = small.asgi.call("GET", "/metrics").body.decode()
+    for outcome, count in (("ignored", 4), ("accepted", 1)):
+        assert f'headgate_events_total{{import_name="orders",outcome="{outcome}"}} {count}.0' in figures
     small.define("orders", event={"header": "X-GitHub-Event", "in": "push"})
     assert small.post("orders", {"id": 1}, {"X-GitHub-Event": "ping"}).json["state"] == "ignored"
     assert small.post("orders", {"id": 1}).json["state"] == "ignored"

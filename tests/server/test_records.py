@@ -241,6 +241,7 @@ def test_a_request_that_was_put_off_outlives_its_server(served: Path, pg_db: str
             for answer, expected in zip(answers, ("updated", "created"), strict=True):
                 while (found := server.get(answer.headers["location"])).status == 202:
                     assert time.monotonic() < end
+                assert found.status == 200, found
                 assert outcomes(found) == [expected]
 
 

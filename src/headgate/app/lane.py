@@ -158,6 +158,8 @@ class Lane:
         return False
 
     def _is_over(self, number: int) -> bool:
+        if not number:
+            return True
         ledger = self._project.ledger
         ledger.recover()
         run = ledger.run(number)
@@ -184,6 +186,8 @@ class Lane:
         answers.answered(self._name, {r.id: kept for r in keyed if (kept := answer_of(r)) is not None})
         if again := [r.id for r in keyed if r.error is not None and not r.late]:
             answers.forget(self._name, again)
+        if later := [r.id for r in keyed if r.error is not None and r.late and r.error.retryable]:
+            answers.let_go(self._name, later)
 
     @property
     def run(self) -> int:

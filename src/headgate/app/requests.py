@@ -26,10 +26,10 @@ def body_of(records: Sequence[Any]) -> str:
 
 
 def answer_of(request: Request) -> list[dict[str, Any]] | None:
-    """What is kept of a request's answer; None where there is nothing to be kept: it was kept before, or may be tried again."""
+    """What is kept of a request's answer; None where there is nothing to be kept: it was kept before, or is tried again."""
     if request.answer is not None:
         return None if request.answer.repeated else [o.as_dict() for o in request.answer.outcomes]
-    if request.late and request.error is not None:
+    if request.late and request.error is not None and not request.error.retryable:
         return [{"error": request.error.message, "hint": request.error.hint}]
     return None
 

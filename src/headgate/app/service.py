@@ -36,6 +36,7 @@ from .oneline import definition_for
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
+from .telemetry import told
 
 _LOOKED_THROUGH = 1_000
 """How many runs are looked through for the last that came to its end."""
@@ -246,7 +247,8 @@ def finish(project: Project, run: Run, work: Callable[[], None], what_stays: str
 
 def _finish(project: Project, run: Run, work: Callable[[], None], what_stays: str) -> Run:
     try:
-        return finishing(project.ledger, run, work, what_stays)
+        with told(run):
+            return finishing(project.ledger, run, work, what_stays)
     except HeadgateError as e:
         if not run.in_doubt:
             raise

@@ -20,6 +20,7 @@ from headgate.model.run import Status
 
 from .lane import Lane
 from .project import Project
+from .recovery import recover
 from .requests import answer_of, body_of, fingerprint, outcomes_of
 
 _log = logging.getLogger("headgate")
@@ -132,12 +133,15 @@ class Synchronous:
         return request
 
     def take_up(self) -> int:
-        """Import the requests that were put off by a process that is gone; how many there were."""
+        """Import the requests that were put off and that nobody is at: their process is gone, or their destination was. How many
+        there were."""
         ledger = self._project.ledger
-        ledger.recover()
+        open_ = Answers(ledger).unanswered()
+        if open_:
+            recover(self._project, ledger)
         taken = 0
-        for one in Answers(ledger).unanswered():
-            if ledger.run(one.run).status in (Status.RUNNING, Status.QUEUED):
+        for one in open_:
+            if one.run and ledger.run(one.run).status in (Status.RUNNING, Status.QUEUED):
                 continue
             request = Request(read_json(one.body.encode()), one.key, keyed=True, late=True)
             with suppress(HeadgateError):

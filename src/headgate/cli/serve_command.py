@@ -35,9 +35,16 @@ from headgate.model.errors import UsageError
     metavar="ADDRESS",
     help="Address or network of a proxy that is told who the client is and whether it came over TLS; may be repeated.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the log on standard error.",
+)
 def serve(
     host: str, port: int, workers: int, deadline: float, max_body: int, max_records: int, no_auth: bool,
-    certfile: str | None, keyfile: str | None, proxies: tuple[str, ...],
+    certfile: str | None, keyfile: str | None, proxies: tuple[str, ...], log_format: str,
 ) -> int:  # fmt: skip
     """Serve the project over HTTP: synchronous imports, webhooks, runs.
 
@@ -76,7 +83,15 @@ def serve(
         raise UsageError("a key is of no use without its certificate", hint="Name it: --certfile FILE.")
     _check_proxies(proxies)
     options = ServeOptions(host, port, workers, deadline, max_body << 20, max_records)
-    return run(project, options, authorize=not no_auth, certfile=certfile, keyfile=keyfile, proxies=proxies)
+    return run(
+        project,
+        options,
+        authorize=not no_auth,
+        certfile=certfile,
+        keyfile=keyfile,
+        proxies=proxies,
+        log_format=log_format,
+    )
 
 
 def _check_proxies(proxies: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ _ADD: Final = (
 _TAKE: Final = "update headgate_answer set run_id = ? where import_name = ? and key = ? and run_id = ? and answer is null returning 1"
 _CLOSE: Final = "update headgate_answer set answer = ? where import_name = ? and key = ? and answer is null"
 _BODY: Final = "update headgate_answer set body = ? where import_name = ? and key = ? and answer is null"
+_LET_GO: Final = "update headgate_answer set run_id = 0 where import_name = ? and key = ? and answer is null"
 _FORGET: Final = "delete from headgate_answer where import_name = ? and key = ? and answer is null"
 _OPEN: Final = f"select {_COLUMNS} from headgate_answer where answer is null and body <> '' order by at, key"
 _PRUNE: Final = "delete from headgate_answer where at < ? and answer is not null"
@@ -36,7 +37,7 @@ class KeptAnswer:
 
     Attributes:
         fingerprint: of what it asked.
-        run: the run that is, or was, at it.
+        run: the run that is, or was, at it; 0 when none is.
         body: its records as JSON, where they were kept.
         outcomes: its answer; None while there is none.
     """
@@ -89,6 +90,11 @@ class Answers:
         if rows:
             with self._store.transaction() as session:
                 session.many(_CLOSE, rows)
+
+    def let_go(self, import_name: str, keys: Sequence[str]) -> None:
+        """Let requests that could not be done now be done later, by whoever comes to it: their run is 0."""
+        with self._store.transaction() as session:
+            session.many(_LET_GO, [(import_name, key) for key in keys])
 
     def forget(self, import_name: str, keys: Sequence[str]) -> None:
         """Forget requests that failed, so that they can be tried again."""

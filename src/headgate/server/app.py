@@ -7,16 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, hooks, hooks_api, records, session_api
-from .access import Guard, check_secured, unsecured
+from . import access_api, health, hooks, hooks_api, metrics, records, session_api
+from .access import Guard, check_secured
 from .context import Component, Context, ServeOptions
 from .guard import LedgerGuard
 from .headers import with_headers
@@ -58,21 +56,23 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> records
 
 def _routes() -> list[BaseRoute]:
     return [
-        unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive"),
+        *health.routes(),
+        *access_api.routes(),
+        *session_api.routes(),
         *records.routes(),
         *hooks.routes(),
         *hooks_api.routes(),
-        *access_api.routes(),
-        *session_api.routes(),
+        *metrics.routes(),
     ]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
     guard = context.guard
-    presence: list[Component] = [Presence(guard)] if isinstance(guard, LedgerGuard) else []
+    context.parts[metrics.Metrics] = metrics.Metrics(context.project)
     desk = context.parts[records.Desk] = records.Desk(context)
-    return [*presence, desk, hooks.add(context, desk.imports)]
+    deliveries = hooks.add(context, desk.imports)
+    return [*([Presence(guard)] if isinstance(guard, LedgerGuard) else []), desk, deliveries]
 
 
 @asynccontextmanager
@@ -82,8 +82,3 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             await component.start()
             going.push_async_callback(component.stop)
         yield
-
-
-async def _healthz(_: Request) -> Response:
-    """Alive; whether it can do its work is /readyz."""
-    return Response('{"status":"ok"}', media_type="application/json")

@@ -31,6 +31,7 @@ from .context import Context, context_of
 from .deliveries import Deliveries
 from .failures import Failures, place_of
 from .guard import too_many
+from .metrics import Metrics
 from .problems import Problem
 from .verify import NotVerified, Sent, challenge_answer, credential, handshake_answer, verify
 
@@ -157,11 +158,18 @@ async def receive(request: Request) -> Response:
     hook = await run_in_threadpool(hooks.find, request.path_params["name"])
     sent = _sent(request, await _body(request, context.options.max_body))
     shown = credential(hook.spec.verify, sent)
-    hooks.admitted(hook, request, shown, lambda: verify(hook.spec.verify, hook.secrets, sent, time.time()))
+    events = context.part(Metrics).events
+    try:
+        hooks.admitted(hook, request, shown, lambda: verify(hook.spec.verify, hook.secrets, sent, time.time()))
+    except Problem:
+        events.labels(hook.name, "refused").inc()
+        raise
     taken = await run_in_threadpool(_take_in, hooks.inbox, hook, sent)
     if isinstance(taken, Response):
+        events.labels(hook.name, "ignored").inc()
         return taken
     entry, new = taken
+    events.labels(hook.name, "accepted" if new else "repeated").inc()
     if hook.spec.accept == "inbox":
         hooks.deliveries.wake()
         return _json(202 if new else 200, _told(entry) | {"duplicate": not new})

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,8 @@ from headgate.model.outcome import REJECTS
 from .access import Role, secured
 from .context import Context, context_of
 from .express import Express
+from .headers import with_headers
+from .metrics import Metrics
 from .problems import Problem, fault, problem_of
 
 _log = logging.getLogger("headgate")
@@ -37,6 +40,8 @@ _BEFORE, _AFTER = "/api/imports/", "/records"
 _encode = msgspec.json.Encoder().encode
 _JSON = "application/json"
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")
+_TAKE_UP = 5.0
+"""Seconds between looks for requests that were put off and that nobody is at."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -67,13 +72,22 @@ class Desk:
         self.imports.offer(name, request, self)
 
     async def start(self) -> None:
-        """Take up what an earlier process put off."""
+        """Take up what an earlier process put off, and from now on what nobody is at any more."""
         self._loop = asyncio.get_running_loop()
-        await run_in_threadpool(self.imports.take_up)
+        self._taking_up = self._loop.create_task(self._take_up())
 
     async def stop(self) -> None:
         """Finish what waits."""
+        self._taking_up.cancel()
         await run_in_threadpool(self.imports.close)
+
+    async def _take_up(self) -> None:
+        while True:
+            try:
+                await run_in_threadpool(self.imports.take_up)
+            except HeadgateError as e:
+                _log.warning("requests that were put off wait: %s", e.message)
+            await asyncio.sleep(_TAKE_UP)
 
     def deliver(self, requests: Sequence[Request]) -> None:
         """Wake those who await them; called from an import's thread."""
@@ -113,6 +127,7 @@ class Front:
         self.routes = app.routes
         self.state = app.state
         self._context = context
+        self._metrics = context.part(Metrics)
         self._numbers = itertools.count(1)
         self._process = uuid.uuid4().hex[:16]
 
@@ -126,6 +141,7 @@ class Front:
         if not name or "/" in name:
             await self._app(scope, receive, send)
             return
+        send, began = with_headers(scope, send), time.perf_counter()
         try:
             response = await self._send(name, HttpRequest(scope, receive))
         except Problem as e:
@@ -138,10 +154,13 @@ class Front:
             _log.exception("a fault of Headgate's own")
             response = fault().response()
         await response(scope, receive, send)
+        if response.status_code != 404:  # names of imports that there are none of would be without number
+            self._metrics.waited.labels(name, response.status_code).observe(time.perf_counter() - began)
 
     async def _send(self, name: str, http: HttpRequest) -> Response:
         """Import the records of the body while the caller waits."""
         context = self._context
+        await context.guard.meet(http)
         context.guard.admit(http, Role.OPERATOR, name)
         if not context.part(Desk).imports.has(name):
             raise Problem(404, "not-found", f"there is no import {name!r}", hint="GET /api/imports lists them.")

@@ -10,6 +10,7 @@ import uvicorn
 
 from headgate.app.access import Access, local_actor
 from headgate.app.project import Project
+from headgate.app.telemetry import set_up_logging, set_up_tracing
 from headgate.ledger.access import AccessLedger
 
 from . import tls
@@ -27,11 +28,13 @@ def serve(
     certfile: str | None = None,
     keyfile: str | None = None,
     proxies: Sequence[str] = (),
+    log_format: str = "text",
 ) -> int:
     """Serve until told to stop; requests under way are finished.
 
     Args:
         authorize: whether tokens and sessions are asked for.
+        log_format: of the log on standard error, ``text`` or ``json``.
         proxies: addresses and networks whose word is taken for who the client is (``X-Forwarded-For``).
 
     Returns:
@@ -42,13 +45,15 @@ def serve(
     """
     if certfile:
         tls.check(certfile, keyfile)
+    set_up_logging(log_format)
+    set_up_tracing()
     app = create_app(project, options, _guard(project) if authorize else LocalGuard())
     config = uvicorn.Config(
         app,
         host=options.host,
         port=options.port,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=30,
         server_header=False,
         proxy_headers=bool(proxies),

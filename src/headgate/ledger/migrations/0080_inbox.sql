@@ -1,7 +1,7 @@
 -- Events that came to hooks, from their acceptance until they were imported, and a while longer to know them when they
 -- come again. event_id is the sender's. event is what kind it is, where the definition says. round counts how often it was
--- taken up again by hand, attempts how often it was taken out since, failures how often that failed. due is when it may be tried next. answer is JSON: what
--- became of its records. host, pid, born and heartbeat say which process is at it. repeats says how often it came again,
+-- taken up again by hand, attempts how often it was taken out since, failures how often that failed. due is
+-- when it may be tried next. answer is JSON: what became of its records. host, pid, born and heartbeat say which process is at it. repeats says how often it came again,
 -- differing how often of these with another body.
 create table headgate_inbox (
   id bigint not null primary key,
