@@ -326,7 +326,7 @@ def json_output() -> str:
 
     shapes = {
         "Runs": report.run_json, "Plans": report.plan_json, "Rejects": report.rejects_json,
-        "Retries": report.retry_json,
+        "Retries": report.retry_json, "Hooks": report.hooks_json, "Events": report.event_json,
     }  # fmt: skip
     out = [
         "# JSON output\n\nWith `--json` a command prints one document to standard output, and nothing else there. Several runs are a list.\n"

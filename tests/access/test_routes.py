@@ -15,7 +15,7 @@ from headgate.server.app import create_app
 from headgate.server.context import ServeOptions
 from support.serving import Serving
 
-OPEN = {"/healthz", "/readyz", "/api/session"}
+OPEN = {"/healthz", "/readyz", "/api/session", "/hooks/{name}"}
 """What nobody needs a token for. A route is added here only with a reason that its `unsecured` gives."""
 
 

@@ -23,6 +23,7 @@ from headgate.connectors.http.options import read as options_of_api
 from headgate.model.spec import ImportSpec, ProjectSpec
 from headgate.testing.server import ApiServer
 from support.markdown import Block, Command, blocks, directives, matches, name, pages, session
+from support.serving import Serving
 
 PAGES = {name(p): p for p in pages()}
 SESSIONS = {n: p for n, p in PAGES.items() if any(b.language == "console" for b in blocks(p))}
@@ -90,14 +91,20 @@ def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.F
         environment["DATABASE_URL"] = request.getfixturevalue("maria_db")
     if needs.get("needs") == "api":
         environment["CRM_URL"], environment["CRM_TOKEN"] = request.getfixturevalue("crm"), ApiServer.TOKEN
+    if needs.get("needs") == "server":
+        environment |= {f"{sender}_SECRET": "a secret" for sender in ("GITHUB", "SHOPIFY", "STRIPE", "SLACK")}
     folder = shop
-    for block in blocks(PAGES[page]):
-        if block.title:
-            _write(folder / block.title, block)
-        for command in session(block.text) if block.language == "console" else ():
-            if command.text.startswith("cd "):
-                folder /= command.text[3:]
-            else:
+    with contextlib.ExitStack() as beside:
+        for block in blocks(PAGES[page]):
+            if block.title:
+                _write(folder / block.title, block)
+            for command in session(block.text) if block.language == "console" else ():
+                if command.text.startswith("cd "):
+                    folder /= command.text[3:]
+                    continue
+                if "$HEADGATE_URL" in command.text and "HEADGATE_URL" not in environment:
+                    server = Serving(shop, "--no-auth", home=tmp_path / "state", more=environment)
+                    environment["HEADGATE_URL"] = beside.enter_context(server).url
                 _run(command, folder, environment, f"{page}:{block.line}")
 
 

@@ -3,7 +3,8 @@
 A fence says what its block is: ```` ```console ```` is a session (``$ `` before each command, ``# exit N`` behind one that does not
 end with 0); ```` ```yaml title="imports/products.yaml" ```` is a file, there from then on; every other block is just shown.
 A comment ``<!-- project: demo -->`` on a page begins it in a copy of the bundled demo, ``<!-- needs: postgres -->`` (or
-``mysql``) gives it an empty database as ``$DATABASE_URL``, ``<!-- needs: api -->`` an API of customers as ``$CRM_URL``. In expected output ``…`` stands for any text, on a line of its own for any lines.
+``mysql``) gives it an empty database as ``$DATABASE_URL``, ``<!-- needs: api -->`` an API of customers as ``$CRM_URL``,
+``<!-- needs: server -->`` a server of the page's project as ``$HEADGATE_URL``. In expected output ``…`` stands for any text, on a line of its own for any lines.
 """
 
 from __future__ import annotations

@@ -16,11 +16,13 @@ POINTS: Final = (
     "stage.before", "stage.after", "match.after", "journal.before", "apply.after", "journal.after", "commit.before", "commit.after",
     "checkpoint.after", "ledger.before", "ledger.after", "acknowledge.after",
 )  # fmt: skip
+EVENT_POINTS: Final = ("event.taken", "event.answered")
+"""Those of a server between taking an event out of the inbox and saying what became of it."""
 _reached: Counter[str] = Counter()
 
 
 def point(name: str) -> None:
-    """Be at a point of `POINTS`."""
+    """Be at a point of `POINTS` or `EVENT_POINTS`."""
     wanted = os.environ.get("HEADGATE_CRASH")
     if not wanted:
         return

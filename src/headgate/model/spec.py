@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .guards import AnomalySpec, ExpectSpec, LimitSpec, RejectSpec, SchemaSpec
+from .hook import HookSpec
 from .source import SourceSpec as SourceSpec
 from .source import single_select
 from .strict import Scalar, Strict
@@ -229,6 +230,17 @@ class ImportSpec(Strict):
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )
+    hook: HookSpec | None = Field(None, description="Events that other systems send to the server: webhooks.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_events(cls, data: object) -> object:
+        """Without a source of its own, an import of events reads one from standard input: to try it."""
+        if not isinstance(data, dict) or "source" in data or not isinstance(hook := data.get("hook"), dict):
+            return data
+        if hook.get("start"):
+            raise ValueError("hook.start starts a run, which needs a source to read")
+        return data | {"source": {"path": "-", "format": "json", "records": hook.get("records")}}
 
     @model_validator(mode="before")
     @classmethod
@@ -289,6 +301,10 @@ class ImportSpec(Strict):
 
     def _sees_the_whole(self) -> None:
         """Refuse to keep something before everything that decides about it was seen."""
+        if self.operation is Operation.MIRROR and self.hook is not None and not self.hook.start:
+            raise ValueError(
+                "mirror needs all records; the events of a hook have some (hook.start: true reads the source)"
+            )
         if self.source.again == "skip" and self.operation is Operation.MIRROR:
             raise ValueError("mirror must see the whole source; source.again: skip cannot be")
         if self.commit == "batch" and self.operation is Operation.MIRROR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cells import neutralise, restored
 from .exits import exit_code
+from .hooks import event_json, event_text, events_text, hooks_json, hooks_text
 from .ids import RecordId, read_id, record_id
 from .plans import plan_json, plan_text
 from .rejects import rejects_csv, rejects_json, rejects_text
@@ -17,7 +18,12 @@ __all__ = [
     "MAX_TEXT",
     "RecordId",
     "balance",
+    "event_json",
+    "event_text",
+    "events_text",
     "exit_code",
+    "hooks_json",
+    "hooks_text",
     "neutralise",
     "plan_json",
     "plan_text",

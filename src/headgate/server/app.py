@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, health, metrics, records, session_api
+from . import access_api, health, hooks, hooks_api, metrics, records, session_api
 from .access import Guard, check_secured
 from .context import Component, Context, ServeOptions
 from .guard import LedgerGuard
@@ -60,6 +60,8 @@ def _routes() -> list[BaseRoute]:
         *access_api.routes(),
         *session_api.routes(),
         *records.routes(),
+        *hooks.routes(),
+        *hooks_api.routes(),
         *metrics.routes(),
     ]
 
@@ -69,7 +71,8 @@ def _components(context: Context) -> list[Component]:
     guard = context.guard
     context.parts[metrics.Metrics] = metrics.Metrics(context.project)
     desk = context.parts[records.Desk] = records.Desk(context)
-    return [*([Presence(guard)] if isinstance(guard, LedgerGuard) else []), desk]
+    deliveries = hooks.add(context, desk.imports)
+    return [*([Presence(guard)] if isinstance(guard, LedgerGuard) else []), desk, deliveries]
 
 
 @asynccontextmanager
