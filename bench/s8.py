@@ -176,7 +176,7 @@ def serving(side: str, url: str, work: Path) -> Iterator[tuple[str, str]]:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=output, stderr=output, preexec_fn=first)
         try:
             _wait(f"http://127.0.0.1:{port}/healthz", process)
-            found = re.search(rb"\bhg_\w+", (home / "output").read_bytes())
+            found = re.search(rb"\bhg_[\w-]+", (home / "output").read_bytes())
             for pid in tree(process.pid):
                 first(pid)
             yield f"http://127.0.0.1:{port}{path}", found[0].decode() if found and side != "floor" else ""

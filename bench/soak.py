@@ -56,7 +56,7 @@ class Soak:
                 break
             except OSError:
                 time.sleep(0.05)
-        if not self.token and (found := re.search(rb"\bhg_\w+", (self.home / "output").read_bytes())):
+        if not self.token and (found := re.search(rb"\bhg_[\w-]+", (self.home / "output").read_bytes())):
             self.token = found[0].decode()
         return process
 
