@@ -35,6 +35,14 @@ GITHUB = {"style": "github", "secret": "${env:HOOK_SECRET}"}
 JSON = {"Content-Type": "application/json"}
 
 
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 class Engine:
     """Stands for imports of records: remembers what it was given, and does what it is told."""
 
@@ -254,8 +262,7 @@ def test_those_behind_one_in_trouble_hear_of_it_too(folder):
             place.engine.came.wait(60)
             second = pool.submit(place.post, "orders", {"id": 2}, {"X-GitHub-Delivery": "d2"})
             place.until(Stage.WAITING)
-            while not place.hooks.deliveries._awaited[1:]:
-                time.sleep(0.01)
+            eventually(lambda: len(place.hooks.deliveries._awaited) == 2)
             place.engine.held.set()
             assert (first.result(60).status, second.result(60).status) == (503, 503)
         place.until(Stage.DELIVERED, 2)
@@ -580,8 +587,7 @@ def test_a_definition_that_was_broken_meanwhile_keeps_it_waiting(small, monkeypa
     file.write_text("hook: {")
     small.engine.held.set()
     small.until(Stage.DELIVERED, 1)
-    while not (waiting := small.inbox.entries(stage=Stage.WAITING)) or "imports/orders.yaml" not in waiting[0].reason:
-        time.sleep(0.01)
+    eventually(lambda: any("imports/orders.yaml" in e.reason for e in small.inbox.entries(stage=Stage.WAITING)))
     file.write_text(whole)
     small.until(Stage.DELIVERED, 2)
 
@@ -591,8 +597,7 @@ def test_what_waited_when_a_server_ended_is_delivered_by_the_next(folder):
         place.engine.wrong = [ConnectionFailed("gone")]
         place.post("orders", {"id": 1}, {"X-GitHub-Delivery": "d1"})
         place.post("orders", {"id": 2}, {"X-GitHub-Delivery": "d2"})
-        while not any(e.reason for e in place.inbox.entries()):
-            time.sleep(0.01)
+        eventually(lambda: any(e.reason for e in place.inbox.entries()))
     with serving(folder) as place:
         place.until(Stage.DELIVERED, 2)
         assert [key for _, _, key in place.engine.got][-1] == "hook d2"
@@ -603,10 +608,7 @@ def test_old_events_are_forgotten(folder, monkeypatch):
     monkeypatch.setattr("headgate.server.deliveries.PRUNE_EVERY", 0.0)
     with serving(folder) as place:
         place.post("orders", {"id": 1}, {"X-GitHub-Delivery": "d1"})
-        end = time.monotonic() + 60
-        while place.inbox.entries():
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        eventually(lambda: not place.inbox.entries())
         assert len(place.engine.got) == 1
 
 
@@ -628,6 +630,27 @@ def test_events_that_come_while_a_run_goes_on_have_one_together(small, monkeypat
     go_on.release(2)
     found = small.until(Stage.DELIVERED, 6)
     assert [e.answer["run"] for e in found] == [2, 2, 2, 2, 2, 1]
+
+
+def test_a_ledger_that_cannot_be_written_for_a_while_is_not_asked_without_end(small, monkeypatch, caplog):
+    take, asked = Inbox.take, threading.Semaphore(0)
+
+    def full(*_: object) -> None:
+        asked.release()
+        raise HeadgateError("the ledger cannot be used: disk full")
+
+    monkeypatch.setattr(Inbox, "take", full)
+    monkeypatch.setattr("headgate.server.deliveries.HANDS_OFF", 3600.0)
+    small.post("orders", {"id": 1})
+    assert asked.acquire(timeout=60)
+    eventually(lambda: "orders" in small.hooks.deliveries._left)
+    small.post("orders", {"id": 2})
+    small.hooks.deliveries._begin_due()
+    assert not small.hooks.deliveries._busy
+    monkeypatch.setattr(Inbox, "take", take)
+    small.hooks.deliveries._left.clear()
+    small.hooks.deliveries.wake()
+    small.until(Stage.DELIVERED, 2)
 
 
 # ---- two servers at one ledger ---------------------------------------------------------------------------------------

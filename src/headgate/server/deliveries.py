@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,7 +21,7 @@ AT_ONCE: Final = 8
 LOOK_EVERY: Final = 2.0
 """Seconds after which the inbox is looked at in any case: other servers put events into it, too."""
 HANDS_OFF: Final = 4.0
-"""Seconds for which an import is left to the other process that is at it."""
+"""Seconds for which an import is left alone: to the other process that is at it, or until the ledger can be written again."""
 PRUNE_EVERY: Final = 600.0
 _log = logging.getLogger("headgate.hooks")
 
@@ -53,7 +54,8 @@ class Deliveries:
     def _end(self) -> None:
         self._thread.join()
         self._pool.shutdown()
-        self._tell(lambda _: True)
+        with suppress(HeadgateError):  # whoever still waits hears that it is not known yet
+            self._tell(lambda _: True)
 
     def wake(self) -> None:
         """There is something new in the inbox."""
@@ -105,15 +107,21 @@ class Deliveries:
             while not self._stopping and (entry := self._delivery.next(name)) is not None:
                 self._told(entry)
         except Busy:
-            self._left[name] = datetime.now(UTC) + timedelta(seconds=HANDS_OFF)
+            self._leave(name)
         except HeadgateError as e:
             _log.warning("the events of %s wait: %s", name, e.message)
+            self._leave(name)
         except Exception:  # noqa: BLE001 - a fault of ours must not end the deliveries
             _log.exception("delivering the events of %s", name)
+            self._leave(name)
         finally:
             with self._lock:
                 self._busy.discard(name)
             self._wake.set()
+
+    def _leave(self, name: str) -> None:
+        """Do not look at an import for a while."""
+        self._left[name] = datetime.now(UTC) + timedelta(seconds=HANDS_OFF)
 
     def _told(self, entry: Entry) -> None:
         """Tell who waits for an event, and, when it stays where it is, who waits for one behind it."""

@@ -267,10 +267,11 @@ def _id(found: str | None) -> str:
 async def _at_destination(hooks: Hooks, entry: Entry, seconds: float) -> Entry:
     """The event once it was tried, here or by another server, or when the time is over."""
     outcome = asyncio.wrap_future(hooks.deliveries.outcome(entry))
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.02  # it may have been delivered before anybody waited for it
     try:
         while not outcome.done() and (left := end - time.monotonic()) > 0:
-            await asyncio.wait([outcome], timeout=min(left, _POLL))
+            await asyncio.wait([outcome], timeout=min(left, pause))
+            pause = min(2 * pause, _POLL)
             if not outcome.done() and (found := await run_in_threadpool(hooks.inbox.entry, entry.id)).settled:
                 return found
         return outcome.result() if outcome.done() else entry
