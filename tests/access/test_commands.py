@@ -59,6 +59,8 @@ def test_tokens_as_json(headgate):
         (["tokens", "new", "a", "--role", "viewer", "--import", "order"], "Did you mean 'orders'?"),
         (["tokens", "new", "a", "--role", "viewer", "--expires", "tomorrow"], "not a time to expire"),
         (["tokens", "revoke", "a"], "there is no token 'a'"),
+        (["tokens", "revoke", "\udcff"], "cannot be called"),
+        (["users", "remove", "\udcff"], "cannot be called"),
         (["tokens", "burn"], "No such command 'burn'"),
         (["users", "role", "ann", "admin"], "there is no user 'ann'"),
         (["users", "disable", "ann"], "there is no user 'ann'"),
@@ -152,6 +154,7 @@ def test_the_log_is_shown(headgate):
     assert headgate("audit", "--since", "2200-01-01").out == "Nothing of the kind was done.\n"
     assert len(headgate("audit", "--until", "2200-01-01", "--json").json) == 2
     assert headgate("audit", "--who", "nobody", "--json").json == []
+    assert headgate("audit", "--who", "no\udcffbody", "--json").json == []
 
 
 def test_no_secret_is_on_the_disk(headgate, typed, folder, tmp_path: Path):

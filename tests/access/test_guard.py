@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import pytest
 from starlette.requests import Request
 
 from headgate.app.access import Access
-from headgate.app.tokens import is_whole, new_token
+from headgate.app.passwords import hash_of, is_right
+from headgate.app.tokens import digest_of, is_whole, new_token
 from headgate.ledger import open_ledger
 from headgate.ledger.access import AccessLedger
 from headgate.model.access import Actor, Role, Token
-from headgate.model.errors import HeadgateError
+from headgate.model.errors import HeadgateError, UsageError
 from headgate.server.access import OpenGuard, Principal
 from headgate.server.failures import Failures, place_of
 from headgate.server.guard import LedgerGuard, LocalGuard
@@ -46,8 +47,9 @@ class Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Counting:
-    return Counting(open_ledger(tmp_path / "ledger.db").store())
+def ledger(tmp_path: Path) -> Iterator[Counting]:
+    with open_ledger(tmp_path / "ledger.db") as opened:
+        yield Counting(opened.store())
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ def test_a_higher_role_may_what_a_lower_may(access, guard, role):
 def test_a_revoked_token_is_let_in_for_5_seconds_at_most(access, guard, clock):
     _, text = access.new_token("shop", "operator", BY)
     guard.admit(ask(text), Role.VIEWER)
-    access.ledger.revoke("shop", BY)
+    access.revoke("shop", BY)
     clock.now += 5
     problem = refused(guard, ask(text))
     assert (problem.status, problem.detail) == (401, "the token shop is revoked")
@@ -141,10 +143,21 @@ def test_a_revoked_token_is_not_let_in_while_the_ledger_is_away(access, ledger, 
     guard.admit(ask(text), Role.VIEWER)
 
 
+def test_a_change_is_known_at_once_and_nobody_known_is_turned_away_for_it(access, guard):
+    _, shop = access.new_token("shop", "operator", BY)
+    _, till = access.new_token("till", "operator", BY)
+    for text in (shop, till):
+        guard.admit(ask(text), Role.VIEWER)
+    for _ in range(4):
+        refused(guard, ask(new_token()))
+    access.revoke("shop", BY)
+    guard.forget()
+    guard.admit(ask(till), Role.VIEWER)
+    assert refused(guard, ask(shop)).status == 401
+
+
 def test_an_expired_token_is_not_let_in_though_it_is_known(ledger, guard, monkeypatch):
     text, now = new_token(), datetime.now(UTC)
-    from headgate.app.tokens import digest_of
-
     ledger.add_token(Token("shop", Role.VIEWER, None, now, now + timedelta(hours=1)), digest_of(text), BY)
     guard.admit(ask(text), Role.VIEWER)
     guard._known[next(iter(guard._known))].expires = now.timestamp() - 1
@@ -248,6 +261,8 @@ def test_our_own_pages_act_for_who_is_signed_in(guard, session, headers):
         {"origin": "https://evil.example"},
         {"origin": "https://shop.example.evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": ""},
     ],
 )
 def test_others_pages_do_not(guard, session, headers):
@@ -257,7 +272,7 @@ def test_others_pages_do_not(guard, session, headers):
 
 def test_a_session_ends_when_it_is_ended(access, guard, session, clock):
     guard.admit(session("GET"), Role.VIEWER)
-    access.ledger.set_disabled("ann", True, BY)
+    access.change_user("ann", BY, disabled=True)
     clock.now += 5
     assert refused(guard, session("GET")).status == 401
 
@@ -292,6 +307,33 @@ def test_without_tokens_this_machine_is_let_in(host):
 )
 def test_without_tokens_pages_of_others_are_not(headers, code):
     assert refused(LocalGuard(), ask(method="POST", **headers)).code == code
+
+
+@pytest.mark.parametrize(
+    ("password", "right"),
+    [
+        ("p\u00e4ssword of caf\u00e9s", True),
+        ("pa\u0308ssword of cafe\u0301s", True),
+        ("passw\u00f6rd of caf\u00e9s", False),
+        ("p\u00e4ssword of caf\u00e9s ", False),
+        ("", False),
+        ("\ud800", False),
+    ],
+)
+def test_a_password_is_the_same_from_every_keyboard(password, right):
+    kept = hash_of("p\u00e4ssword of caf\u00e9s")
+    assert kept != hash_of("p\u00e4ssword of caf\u00e9s"), "each has a salt of its own"
+    assert is_right(password, kept) is right
+    assert not is_right(password, None)
+
+
+def test_a_password_is_looked_at_whole():
+    kept = hash_of("x" * 256)
+    assert is_right("x" * 256, kept)
+    assert not is_right("x" * 257, kept)
+    for wrong in ("x" * 257, "x" * 14):
+        with pytest.raises(UsageError, match="it must have 15 to 256"):
+            hash_of(wrong)
 
 
 def test_failures_are_bounded_and_over_after_a_while(clock):

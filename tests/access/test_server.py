@@ -48,7 +48,9 @@ def test_a_token_is_made_listed_used_and_revoked(server):
     token = made.json()["token"]
     assert server.get("/api/me", token=token).json() == {"name": "shop", "role": "operator", "imports": ["orders"]}
     assert server.get("/api/tokens", token=token).status == 403
-    first, second = server.get("/api/tokens").json()
+    yearly = server.post("/api/tokens", {"name": "yearly", "role": "viewer"}).json()
+    assert yearly["expires"] > made.json()["expires"]
+    first, second, _ = server.get("/api/tokens").json()
     assert (first["name"], first["expires"]) == ("first", None)
     assert (second["name"], second["imports"], second["state"]) == ("shop", ["orders"], "valid")
     assert "token" not in second
@@ -126,6 +128,8 @@ def test_whether_there_is_such_a_user_is_not_told(server):
     assert {a.status for a in answers} == {401}
     assert len({a.body for a in answers}) == 1
     assert ("bob", "session.begin", "bob", "refused") in log(server)
+    assert log(server, "?who=a%00b") == [(r"a\x00b", "session.begin", r"a\x00b", "refused")]
+    assert {a.headers["WWW-Authenticate"] for a in answers} == {'Bearer realm="headgate"'}
 
 
 def test_who_guesses_passwords_is_turned_away(server):
@@ -165,6 +169,8 @@ def test_a_change_ends_sessions(server, change, works):
         answer = server.post("/api/session", {"name": "ann", "password": password}, token="")
         assert answer.status == (201 if password == works else 401)
     assert server.ask(method, "/api/users/bob", change).status == 404
+    assert server.ask("PATCH", "/api/users/ann", {"role": "admin", "password": "short"}).status in (404, 422)
+    assert [u for u in server.get("/api/users").json() if u["role"] == "admin"] == [], "all of it or nothing"
 
 
 def test_a_short_password_is_refused(server):
@@ -176,7 +182,16 @@ def test_a_short_password_is_refused(server):
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=x", "before=%C2%B2", "since=soon", "until=9999", "whom=ann", "who=a%00b", f"limit={'9' * 5000}"],
+    [
+        "limit=0",
+        "limit=x",
+        "before=%C2%B2",
+        "since=soon",
+        "until=9999",
+        "whom=ann",
+        f"limit={'9' * 5000}",
+        f"before={'1' * 5000}",
+    ],
 )
 def test_a_wrong_question_to_the_log_is_refused(server, query):
     answer = server.get(f"/api/audit?{query}")
@@ -190,6 +205,7 @@ def test_the_log_is_asked(server):
     last = server.get("/api/audit?limit=1").json()[0]
     assert [s for _, _, s, _ in log(server, f"?before={last['id']}&limit=1")] == ["b"]
     assert log(server, "?since=2200-01-01") == []
+    assert log(server, "?who=a%00b") == []
     assert log(server, f"?until={last['at'][:10]}") == []
 
 
@@ -203,11 +219,13 @@ def test_use_is_written_down_when_the_server_ends(folder):
 
 def test_without_tokens_nobody_is_asked_on_this_machine(folder):
     with Serving(folder, "--no-auth") as server:
+        assert server.get("/healthz").status == 200
         assert server.get("/api/me").json()["role"] == "admin"
         assert server.post("/api/tokens", {"name": "a", "role": "viewer"}).status == 201
         assert server.get("/api/me", headers={"Host": "evil.example"}).status == 421
         answer = server.post("/api/tokens", {"name": "b", "role": "admin"}, headers={"Origin": "https://evil.example"})
         assert answer.status == 403
+        assert [(e["who"], e["address"]) for e in server.get("/api/audit").json()] == [("anybody", "127.0.0.1")]
 
 
 def test_only_a_trusted_proxy_says_who_the_client_is(folder):

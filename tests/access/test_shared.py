@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from headgate.app.access import Access
 from headgate.app.project import Project, open_project
+from headgate.ledger import Ledger
 from headgate.ledger.access import AccessLedger
 from headgate.model.access import Actor, Role
 from headgate.server.access import OpenGuard, Principal
@@ -17,16 +20,25 @@ from support.serving import Serving
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
-def project(request: pytest.FixtureRequest, folder) -> Project:
+def project(request: pytest.FixtureRequest, folder) -> Iterator[Project]:
     """The project, with its ledger in a file or in PostgreSQL."""
     if request.param == "postgres":
         (folder / "headgate.yaml").write_text(f"ledger: {request.getfixturevalue('pg_db')}\nconnections: {{}}\n")
-    return open_project(folder)
+    opened = open_project(folder)
+    yield opened
+    opened.ledger.close()
 
 
-def test_a_token_that_is_revoked_elsewhere_is_refused_soon(project):
+@pytest.fixture
+def another(project: Project) -> Iterator[Callable[[], Ledger]]:
+    """Opens the project's ledger as another process would."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(project.open_ledger())
+
+
+def test_a_token_that_is_revoked_elsewhere_is_refused_soon(project, another):
     with Serving(project.folder) as server:
-        access = Access(AccessLedger(project.open_ledger().store()), ["orders"])
+        access = Access(AccessLedger(another().store()), ["orders"])
         _, text = access.new_token("shop", "operator", Actor("elsewhere"))
         assert server.get("/api/me", token=text).status == 200
         access.ledger.revoke("shop", Actor("elsewhere"))
@@ -47,22 +59,16 @@ def test_what_parts_of_the_server_do_is_in_the_log(project):
     assert (last.actor.name, last.result, last.detail) == ("schedule nightly", "busy", {})
 
 
-def test_two_servers_that_start_at_one_moment_make_one_first_token(project):
-    one, two = (Access(AccessLedger(project.open_ledger().store()), []) for _ in range(2))
+def test_two_servers_that_start_at_one_moment_make_one_first_token(project, another):
+    one, two = (Access(AccessLedger(another().store()), []) for _ in range(2))
     two.ledger.has_tokens = lambda: False  # as it was when this one looked
     assert one.first_token(Actor("a"))
     assert two.first_token(Actor("b")) is None
     assert len(one.ledger.tokens()) == 1
 
 
-def test_a_ledger_that_is_asked_beside_another_does_not_wait_for_it(project):
+def test_a_ledger_that_is_asked_beside_another_does_not_wait_for_it(project, another):
     ledger = AccessLedger(project.ledger.store())
     with project.ledger.store().transaction():
-        beside = AccessLedger(open_ledger_of(project))
-        assert beside.tokens() == []
+        assert AccessLedger(another().store()).tokens() == []
     assert ledger.tokens() == []
-
-
-def open_ledger_of(project: Project):
-    ledger = project.open_ledger()
-    return ledger._store

@@ -19,6 +19,8 @@ SESSION: Final = timedelta(hours=12)
 """After which a session ends that is not used."""
 LONGEST_SESSION: Final = timedelta(days=7)
 """After which a session ends however much it is used."""
+EXPIRES: Final = "365d"
+"""When a token expires of which nobody says when."""
 FIRST: Final = "first"
 """The name of the token that a server makes when there is none."""
 _NAME: Final = re.compile(r"[^\W_][\w.@+-]{0,63}")
@@ -37,7 +39,7 @@ class Access:
         self._imports = imports
 
     def new_token(
-        self, name: str, role: str, by: Actor, *, imports: Sequence[str] | None = None, expires: str = "never"
+        self, name: str, role: str, by: Actor, *, imports: Sequence[str] | None = None, expires: str = EXPIRES
     ) -> tuple[Token, str]:
         """Make a token.
 
@@ -83,13 +85,45 @@ class Access:
         self.ledger.add_user(user, passwords.hash_of(password), by)
         return user
 
-    def set_password(self, name: str, password: str, by: Actor) -> None:
-        """Change a user's password and end their sessions."""
-        self.ledger.set_password(name, passwords.hash_of(password), by)
+    def change_user(
+        self,
+        name: str,
+        by: Actor,
+        *,
+        role: str | None = None,
+        password: str | None = None,
+        disabled: bool | None = None,
+    ) -> None:
+        """Change what is given of a user, and end their sessions.
 
-    def set_role(self, name: str, role: str, by: Actor) -> None:
-        """Change what a user may do, and end their sessions."""
-        self.ledger.set_role(name, role_of(role), by)
+        Raises:
+            UsageError: there is no such user, or something about the change is wrong; then nothing is changed.
+        """
+        _named(name, "user")
+        new_role = None if role is None else role_of(role)
+        kept = None if password is None else passwords.hash_of(password)
+        if new_role is not None:
+            self.ledger.set_role(name, new_role, by)
+        if kept is not None:
+            self.ledger.set_password(name, kept, by)
+        if disabled is not None:
+            self.ledger.set_disabled(name, disabled, by)
+
+    def remove_user(self, name: str, by: Actor) -> None:
+        """Remove a user.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        self.ledger.remove_user(_named(name, "user"), by)
+
+    def revoke(self, name: str, by: Actor) -> None:
+        """Let a token in no more.
+
+        Raises:
+            UsageError: there is none of that name, or it is revoked.
+        """
+        self.ledger.revoke(_named(name, "token"), by)
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
         """Begin a session.

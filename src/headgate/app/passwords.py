@@ -42,7 +42,7 @@ def is_right(password: str, kept: str | None) -> bool:
     """Whether a password is the one of which this was kept. It takes as long when nothing was kept (there is no such user)."""
     kind, n, r, p, salt, key = (kept or _NOBODY).split("$")
     assert kind == "scrypt"
-    found = _scrypt(_normal(password)[:LONGEST], base64.b64decode(salt), int(n), int(r), int(p))
+    found = _scrypt(_normal(password)[: LONGEST + 1], base64.b64decode(salt), int(n), int(r), int(p))
     return hmac.compare_digest(found, base64.b64decode(key)) and kept is not None
 
 

@@ -117,7 +117,7 @@ def revoke_token(name: str, as_json: bool) -> None:
     """
     from headgate.app.access import local_actor
 
-    _access().ledger.revoke(name, local_actor())
+    _access().revoke(name, local_actor())
     _done({"revoked": name}, f"{name} is revoked.", as_json=as_json)
 
 
@@ -199,7 +199,7 @@ def set_password(name: str, as_json: bool) -> None:
     """
     from headgate.app.access import local_actor
 
-    _access().set_password(name, _password(), local_actor())
+    _access().change_user(name, local_actor(), password=_password())
     _done({"changed": name}, f"{name} has another password and must sign in again.", as_json=as_json)
 
 
@@ -219,7 +219,7 @@ def set_role(name: str, role: str, as_json: bool) -> None:
     """
     from headgate.app.access import local_actor
 
-    _access().set_role(name, role, local_actor())
+    _access().change_user(name, local_actor(), role=role)
     _done({"changed": name, "role": role}, f"{name} is {role} and must sign in again.", as_json=as_json)
 
 
@@ -236,7 +236,7 @@ def disable_user(name: str, as_json: bool) -> None:
     \b
     Exit codes: 0 all well; 2 wrong use.
     """
-    _change(name, "disabled", lambda access, by: access.ledger.set_disabled(name, True, by), as_json=as_json)
+    _change(name, "disabled", lambda access, by: access.change_user(name, by, disabled=True), as_json=as_json)
 
 
 @users.command("enable")
@@ -252,7 +252,7 @@ def enable_user(name: str, as_json: bool) -> None:
     \b
     Exit codes: 0 all well; 2 wrong use.
     """
-    _change(name, "enabled", lambda access, by: access.ledger.set_disabled(name, False, by), as_json=as_json)
+    _change(name, "enabled", lambda access, by: access.change_user(name, by, disabled=False), as_json=as_json)
 
 
 @users.command("remove")
@@ -268,7 +268,7 @@ def remove_user(name: str, as_json: bool) -> None:
     \b
     Exit codes: 0 all well; 2 wrong use.
     """
-    _change(name, "removed", lambda access, by: access.ledger.remove_user(name, by), as_json=as_json)
+    _change(name, "removed", lambda access, by: access.remove_user(name, by), as_json=as_json)
 
 
 @click.command()

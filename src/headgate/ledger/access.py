@@ -195,6 +195,7 @@ class AccessLedger:
             since, until: from the one to before the other.
             before: only entries with a smaller number.
         """
+        who, action, subject = _plain(who), _plain(action), _plain(subject)
         kind = f"{action}."
         rows = self._store.query(
             sql.ENTRIES,
@@ -207,11 +208,8 @@ class AccessLedger:
 def _enter(session: Session, entry: Entry) -> None:
     session.query(statements.COUNT_UP, ["audit"])
     ((number,),) = session.query(statements.COUNTER, ["audit"])
-    session.query(
-        sql.ADD_ENTRY,
-        [number, _now(), entry.actor.name, entry.actor.address, entry.action, entry.subject, entry.result,
-         to_json(dict(entry.detail))],
-    )  # fmt: skip
+    told = (entry.actor.name, entry.actor.address, entry.action, entry.subject, entry.result)
+    session.query(sql.ADD_ENTRY, [number, _now(), *map(_plain, told), to_json(dict(entry.detail))])
 
 
 def _token(row: Row) -> Token:
@@ -233,6 +231,11 @@ def _entry(row: Sequence[Any]) -> Entry:
 
 def _no_user(name: str) -> UsageError:
     return UsageError(f"there is no user {name!r}", hint="headgate users list shows them.")
+
+
+def _plain(text: str) -> str:
+    """A text that every database keeps: what is no character is written out, as it may be anybody's who was refused."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", r"\x00")
 
 
 def _time(text: str | None) -> datetime | None:

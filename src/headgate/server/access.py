@@ -14,7 +14,7 @@ from headgate.model.access import Actor, Role, reaches
 
 from .problems import Problem
 
-__all__ = ["Guard", "OpenGuard", "Principal", "Role", "secured", "unsecured"]
+__all__ = ["Guard", "OpenGuard", "Principal", "Role", "address_of", "secured", "unsecured"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -77,8 +77,8 @@ class OpenGuard:
 
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """See `Guard`."""
-        del request, role, import_name
-        return Principal("anybody", Role.ADMIN)
+        del role, import_name
+        return Principal("anybody", Role.ADMIN, address=address_of(request))
 
 
 class SecuredRoute(Route):
@@ -147,6 +147,12 @@ def check_secured(routes: Iterable[BaseRoute]) -> None:
     for route in routes:
         if not isinstance(route, SecuredRoute | OpenRoute):
             raise TypeError(f"{route!r} does not say whom it is for: make it with secured or unsecured")
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Of the client; empty where there is none, as behind a socket in a file."""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _name_of(endpoint: Any) -> str:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from headgate.app.access import Access
+from headgate.app.access import EXPIRES, Access
 from headgate.ledger.access import AccessLedger
 from headgate.model.access import Actor, Role
 from headgate.report.access import entry_json, token_json, user_json
@@ -48,7 +48,7 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     role: str
     imports: list[str] | None = None
-    expires: str = "never"
+    expires: str = EXPIRES
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,7 +88,7 @@ async def _revoke(request: Request) -> Response:
 
     def revoke(access: Access) -> None:
         _find(name, "token", (t.name for t in access.ledger.tokens()))
-        access.ledger.revoke(name, by)
+        access.revoke(name, by)
 
     return await _changed(request, revoke)
 
@@ -109,12 +109,7 @@ async def _change_user(request: Request) -> Response:
 
     def change(access: Access) -> None:
         _find(name, "user", (u.name for u in access.ledger.users()))
-        if asked.role is not None:
-            access.set_role(name, asked.role, by)
-        if asked.password is not None:
-            access.set_password(name, asked.password, by)
-        if asked.disabled is not None:
-            access.ledger.set_disabled(name, asked.disabled, by)
+        access.change_user(name, by, role=asked.role, password=asked.password, disabled=asked.disabled)
 
     return await _changed(request, change)
 
@@ -124,7 +119,7 @@ async def _remove_user(request: Request) -> Response:
 
     def remove(access: Access) -> None:
         _find(name, "user", (u.name for u in access.ledger.users()))
-        access.ledger.remove_user(name, by)
+        access.remove_user(name, by)
 
     return await _changed(request, remove)
 
@@ -134,8 +129,6 @@ async def _entries(request: Request) -> Response:
     unknown = set(asked) - {"who", "action", "subject", "since", "until", "before", "limit"}
     if unknown:
         raise Problem(400, "unknown-parameter", f"there is no parameter {min(unknown)!r}")
-    if any("\x00" in value for value in asked.values()):
-        raise Problem(400, "parameter-wrong", "a parameter has a character that is in no name")
     limit = min(_number(asked.get("limit"), "limit") or 100, _MOST_ENTRIES)
 
     def find() -> list[dict[str, Any]]:
@@ -201,7 +194,7 @@ def _by(request: Request) -> Actor:
 def _number(text: str | None, name: str) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:19]) < 1 << 62:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) == 0:
         raise Problem(400, "parameter-wrong", f"{name}={text} is not a number from 1")
     return int(text)
 

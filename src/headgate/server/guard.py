@@ -19,7 +19,7 @@ from headgate.ledger.access import AccessLedger
 from headgate.model.access import Role
 from headgate.model.errors import HeadgateError
 
-from .access import OpenGuard, Principal
+from .access import OpenGuard, Principal, address_of
 from .failures import Failures, place_of
 from .origin import check_local, check_origin
 from .problems import Problem
@@ -82,12 +82,12 @@ class LedgerGuard:
         """See `Guard`."""
         text, is_session = _shown(request)
         if self._fresh(_key(text, is_session)) is None:
-            await anyio.to_thread.run_sync(self._learn, text, is_session, _address(request), limiter=self._asking)
+            await anyio.to_thread.run_sync(self._learn, text, is_session, address_of(request), limiter=self._asking)
 
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """See `Guard`."""
         text, is_session = _shown(request)
-        known = self._fresh(_key(text, is_session)) or self._learn(text, is_session, _address(request))
+        known = self._fresh(_key(text, is_session)) or self._learn(text, is_session, address_of(request))
         if is_session:
             check_origin(request, known=True)
         p = known.principal
@@ -95,11 +95,12 @@ class LedgerGuard:
             raise Problem(403, "forbidden", f"{p.name} is {p.role.word}, and this needs {role.word}")
         if import_name is not None and not p.reaches(import_name):
             raise Problem(403, "forbidden", f"{p.name} may not touch the import {import_name!r}")
-        return Principal(p.name, p.role, p.imports, _address(request))
+        return Principal(p.name, p.role, p.imports, address_of(request))
 
     def forget(self) -> None:
         """Ask the ledger again about everybody: something was changed."""
-        self._known.clear()
+        for known in list(self._known.values()):
+            known.fresh = 0.0
 
     def write_down(self) -> None:
         """Tell the ledger who was here since the last time. What it cannot be told is told the next time."""
@@ -180,9 +181,9 @@ def session_of(request: HTTPConnection) -> str | None:
     return cookies.get(SAFE_COOKIE if request.url.scheme == "https" else COOKIE)
 
 
-def unauthorized(detail: str, *, hint: str = "") -> Problem:
+def unauthorized(detail: str, *, hint: str, code: str = "unauthorized") -> Problem:
     """The answer to who is not let in."""
-    return Problem(401, "unauthorized", detail, hint=hint, headers={"WWW-Authenticate": 'Bearer realm="headgate"'})
+    return Problem(401, code, detail, hint=hint, headers={"WWW-Authenticate": 'Bearer realm="headgate"'})
 
 
 def too_many(wait: float) -> Problem:
@@ -212,8 +213,3 @@ def _shown(request: HTTPConnection) -> tuple[bytes, bool]:
 def _key(text: bytes, is_session: bool) -> bytes:
     digest = hashlib.sha256(text).digest()
     return b"session" + digest if is_session else digest
-
-
-def _address(request: HTTPConnection) -> str:
-    client = request.scope.get("client")
-    return str(client[0]) if client else ""

@@ -28,7 +28,7 @@ def check_origin(request: HTTPConnection, *, known: bool) -> None:
     if site is not None:
         same = site in ("same-origin", "none")
     elif origin is not None:
-        same = origin != "null" and urlsplit(origin).netloc == request.headers.get("host")
+        same = origin.partition("://")[2] == request.headers.get("host", "?")
     else:
         same = not known
     if not same:

@@ -15,11 +15,11 @@ from headgate.app.access import LONGEST_SESSION, Access
 from headgate.app.tokens import digest_of
 from headgate.model.access import Actor, Entry, Role
 
-from .access import Principal, secured, unsecured
+from .access import Principal, address_of, secured, unsecured
 from .access_api import access_of, body_of
 from .context import context_of
 from .failures import Failures, place_of
-from .guard import COOKIE, SAFE_COOKIE, LedgerGuard, session_of, too_many
+from .guard import COOKIE, SAFE_COOKIE, LedgerGuard, session_of, too_many, unauthorized
 from .origin import check_origin
 from .problems import Problem
 
@@ -56,7 +56,7 @@ class Signing:
         """Answers the same, and takes as long, whether there is such a user or not."""
         check_origin(request, known=False)
         asked = await body_of(request, SignIn)
-        address = request.client.host if request.client else ""
+        address = address_of(request)
         place, name = place_of(address), asked.name[:_LONGEST_NAME]
         if wait := max(self.by_address.wait(place), self.by_name.wait(name)):
             raise too_many(wait)
@@ -64,8 +64,8 @@ class Signing:
         if text is None:
             self.by_address.add(place)
             self.by_name.add(name)
-            raise Problem(
-                401, "sign-in-failed", "name or password is wrong", hint="An administrator can set a new one."
+            raise unauthorized(
+                "name or password is wrong", hint="An administrator can set a new one.", code="sign-in-failed"
             )
         self.by_name.forget(name)
         return _with_cookie(request, text, JSONResponse({"name": asked.name}, 201))
@@ -74,7 +74,7 @@ class Signing:
 def _signed_in(access: Access, asked: SignIn, address: str) -> str | None:
     text = access.sign_in(asked.name, asked.password, address)
     if text is None:
-        name = asked.name[:_LONGEST_NAME].replace("\x00", "")
+        name = asked.name[:_LONGEST_NAME]
         access.ledger.enter(Entry(Actor(name, address), "session.begin", name, "refused"))
     return text
 
