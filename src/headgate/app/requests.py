@@ -96,7 +96,8 @@ def request_retry(
     """Ask for refused records of a run to be tried again.
 
     Args:
-        file: with the corrected records, as `keep_corrected` gave its path; without one all open rejects are tried as they were.
+        file: with corrected records (``.xlsx`` or ``.csv``), which is moved to where the worker finds it; without one all
+            open rejects are tried as they were.
 
     Raises:
         UsageError: there is no such run, or nothing says which definition it was.
@@ -106,22 +107,19 @@ def request_retry(
     definition = definition_of(project, original, settings=tuple(settings))
     run = _record(project, definition, Kind.RETRY, retry_spec(definition.spec).operation.value)
     run.import_name, run.parent_id = original.import_name, original.id
-    parameters = {"run": original.id, "settings": list(settings), "file": file.name if file else None}
+    kept = _keep_corrected(project, file) if file else None
+    parameters = {"run": original.id, "settings": list(settings), "file": kept}
     return _add(project, WorkKind.RETRY, run, cause, parameters)
 
 
-def keep_corrected(project: Project, content: Path, suffix: str) -> Path:
-    """Keep a file of corrected records until a worker, here or elsewhere, has tried them: `request_retry` takes the path.
-
-    Args:
-        content: the file; it is moved.
-        suffix: ``.xlsx`` or ``.csv``.
-    """
-    path = project.ledger.corrected_path(f"{uuid.uuid4().hex}{suffix}")
+def _keep_corrected(project: Project, file: Path) -> str:
+    """Keep a file until a worker, here or elsewhere, has tried its records; gives its name there."""
+    name = f"{uuid.uuid4().hex}{file.suffix}"
+    path = project.ledger.corrected_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(content, path)
+    shutil.move(file, path)
     project.ledger.keep(path)
-    return path
+    return name
 
 
 def _definition(project: Project, name: str, settings: Sequence[str]) -> Definition:

@@ -60,6 +60,11 @@ class Ledger(RunFiles):
         """Release the connection. May be called twice."""
         self._store.close()
 
+    @property
+    def shared(self) -> bool:
+        """Whether several machines, and several writers at a time, can use it."""
+        return self._store.shared
+
     def store(self) -> Store:
         """Where it is kept, made if it is not there: for what else is kept in the same place (tokens, triggers, answers).
 

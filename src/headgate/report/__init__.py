@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cells import neutralise, restored
 from .exits import exit_code
 from .ids import RecordId, read_id, record_id
-from .plans import plan_json, plan_text
+from .plans import changes_json, plan_json, plan_text
 from .rejects import rejects_csv, rejects_json, rejects_text
 from .runs import retry_json, run_json, run_text, runs_json, runs_text
 from .table import ID
@@ -17,6 +17,7 @@ __all__ = [
     "MAX_TEXT",
     "RecordId",
     "balance",
+    "changes_json",
     "exit_code",
     "neutralise",
     "plan_json",

@@ -15,13 +15,15 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, session_api
+from . import access_api, events, runs, session_api
 from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
+from .events import Events
 from .guard import LedgerGuard
 from .headers import with_headers
 from .presence import Presence
 from .problems import Problem, on_error, on_fault, on_http, on_problem
+from .work import Working
 
 
 class Application(Starlette):
@@ -61,13 +63,18 @@ def _routes() -> list[BaseRoute]:
         unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive"),
         *access_api.routes(),
         *session_api.routes(),
+        *runs.routes(),
+        *events.routes(),
     ]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
     guard = context.guard
-    return [Presence(guard)] if isinstance(guard, LedgerGuard) else []
+    presence: list[Component] = [Presence(guard)] if isinstance(guard, LedgerGuard) else []
+    working, told = Working(context, context.options.concurrency), Events(context.project)
+    context.parts |= {Working: working, Events: told}
+    return [*presence, working, told]
 
 
 @asynccontextmanager

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
+from typing import Final
 
 import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
 
 from headgate.app.access import Access, local_actor
-from headgate.app.project import Project
+from headgate.app.project import Project, find_project
 from headgate.ledger.access import AccessLedger
 
 from . import tls
@@ -17,6 +24,8 @@ from .app import create_app
 from .context import ServeOptions
 from .guard import LedgerGuard, LocalGuard
 from .origin import LOCAL
+
+_SERVING: Final = "HEADGATE_SERVING"
 
 
 def serve(
@@ -42,9 +51,15 @@ def serve(
     """
     if certfile:
         tls.check(certfile, keyfile)
-    app = create_app(project, options, _guard(project) if authorize else LocalGuard())
+    if authorize:
+        _first_token(project)
+    several = options.workers > 1
+    if several:  # each process makes its own
+        os.environ[_SERVING] = json.dumps({"options": asdict(options), "authorize": authorize})
     config = uvicorn.Config(
-        app,
+        f"{__name__}:application" if several else _make(project, options, authorize=authorize),
+        factory=several,
+        workers=options.workers,
         host=options.host,
         port=options.port,
         access_log=False,
@@ -56,19 +71,34 @@ def serve(
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
     )
-    server = uvicorn.Server(config)
     scheme = "https" if certfile else "http"
     sys.stderr.write(f"headgate: serving {project.folder} on {scheme}://{options.host}:{options.port}\n")
     if not certfile and not proxies and options.host not in LOCAL:
         sys.stderr.write("headgate: tokens and passwords travel in the clear; see --certfile and --proxy\n")
+    if several:
+        Multiprocess(config, [config.bind_socket()]).run()
+        return 0
+    server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it ended for
         server.run()
     return 0 if server.started else 1
 
 
-def _guard(project: Project) -> LedgerGuard:
-    """The guard over the project's ledger; where there has never been a token, the first one is made and shown."""
+def application() -> Starlette:
+    """The application of one of several processes that share a port."""
+    told = json.loads(os.environ[_SERVING])
+    return _make(find_project(), ServeOptions(**told["options"]), authorize=told["authorize"])
+
+
+def _make(project: Project, options: ServeOptions, *, authorize: bool) -> Starlette:
+    logging.basicConfig(format="headgate: %(message)s", level=logging.WARNING)
+    logging.getLogger("headgate").setLevel(logging.INFO)
+    guard = LedgerGuard(AccessLedger(project.open_ledger().store())) if authorize else LocalGuard()
+    return create_app(project, options, guard)
+
+
+def _first_token(project: Project) -> None:
+    """Where there has never been a token, the first one is made and shown."""
     access = Access(AccessLedger(project.ledger.store()), project.import_files)
     if text := access.first_token(local_actor()):
         sys.stderr.write(f"headgate: the first token, an administrator's, shown only this once: {text}\n")
-    return LedgerGuard(AccessLedger(project.open_ledger().store()))
