@@ -20,8 +20,8 @@ from headgate.ledger.answers import Answers, KeptAnswer
 from headgate.model.errors import Busy, ConnectionFailed, DefinitionError, Fenced, HeadgateError, UsageError
 from headgate.model.run import Kind, PartitionRead, Run, Status
 
+from .answering import answer_of, fingerprint, outcomes_of
 from .project import SETTINGS, Definition, Project
-from .requests import answer_of, fingerprint, outcomes_of
 from .service import check, destination_name, lease_of
 
 _LOOK: Final = 1.0

@@ -1,43 +1,148 @@
-"""What tells one request from another, and how its answer is kept."""
+"""Asking for an execution that a worker carries out later: what can be known now is checked now.
+
+Each of these puts work into the queue and gives the number of the run it will be. `cause` says for people why it is done.
+What is asked for is kept as JSON:
+
+    run, plan   settings (list of ``key.path=value``); run also from_start
+    plan_run    plan (number)
+    undo        run (number), forced, only
+    retry       run (number), settings, file (name of the kept file with the corrected records, or null)
+"""
 
 from __future__ import annotations
 
-import hashlib
+import shutil
+import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import msgspec
+from headgate.engine.plans import check_plan
+from headgate.engine.retry import check_retry, retry_spec
+from headgate.engine.undo import check_undo
+from headgate.ledger.queue import Queue
+from headgate.model.run import Kind, Run
+from headgate.model.work import Work, WorkKind
 
-from headgate.engine.mapped import Request
-from headgate.ledger.answers import KeptAnswer
-from headgate.model.answer import Answer, RecordOutcome
-from headgate.model.errors import HeadgateError
-from headgate.model.record import Fault
-
-
-def fingerprint(records: Sequence[Any]) -> str:
-    """A mark of what is asked: equal for equal records."""
-    return hashlib.sha256(msgspec.json.encode(list(records), enc_hook=str, order="sorted")).hexdigest()[:32]
-
-
-def body_of(records: Sequence[Any]) -> str:
-    """Records as text that outlives the process."""
-    return msgspec.json.encode([r.raw if isinstance(r, Fault) else r for r in records], enc_hook=str).decode()
+from .oneline import definition_for
+from .project import Definition, Project
+from .retry import definition_of, original_of
+from .service import destination_name
 
 
-def answer_of(request: Request) -> list[dict[str, Any]] | None:
-    """What is kept of a request's answer; None where there is nothing to be kept: it was kept before, or is tried again."""
-    if request.answer is not None:
-        return None if request.answer.repeated else [o.as_dict() for o in request.answer.outcomes]
-    if request.late and request.error is not None and not request.error.retryable:
-        return [{"error": request.error.message, "hint": request.error.hint}]
-    return None
+def queue_of(project: Project) -> Queue:
+    """The queue of a project's ledger."""
+    return Queue(project.ledger.store())
 
 
-def outcomes_of(kept: KeptAnswer, request: Request) -> None:
-    """Answer a request with what was kept of its first answer."""
-    found = kept.outcomes or []
-    if found and "error" in found[0]:
-        request.error = HeadgateError(found[0]["error"], hint=found[0]["hint"])
-        return
-    request.answer = Answer([RecordOutcome.from_dict(o) for o in found], kept.run, repeated=True)
+def request_run(
+    project: Project,
+    name: str,
+    *,
+    cause: str,
+    settings: Sequence[str] = (),
+    from_start: bool = False,
+    not_before: datetime | None = None,
+) -> int:
+    """Ask for a run of an import.
+
+    Raises:
+        UsageError: there is no such import, or its definition is wrong.
+    """
+    parameters = {"settings": list(settings), "from_start": from_start}
+    run = _record(project, _definition(project, name, settings), Kind.RUN)
+    return _add(project, WorkKind.RUN, run, cause, parameters, not_before)
+
+
+def request_plan(project: Project, name: str, *, cause: str, settings: Sequence[str] = ()) -> int:
+    """Ask for a plan of an import.
+
+    Raises:
+        UsageError: there is no such import, or its definition is wrong.
+    """
+    run = _record(project, _definition(project, name, settings), Kind.PLAN)
+    return _add(project, WorkKind.PLAN, run, cause, {"settings": list(settings)})
+
+
+def request_plan_run(project: Project, plan_id: int, *, cause: str) -> int:
+    """Approve a plan: ask for the run that writes exactly what it says.
+
+    Raises:
+        UsageError: there is no such plan, or it cannot be run (any more).
+    """
+    plan = project.ledger.run(plan_id)
+    check_plan(plan, project.ledger.runs(limit=10_000, import_name=plan.import_name))
+    run = Run(plan.import_name, Kind.RUN, plan.operation, plan.destination, plan.fingerprint, datetime.now(UTC))
+    run.plan_id = plan.id
+    return _add(project, WorkKind.PLAN_RUN, run, cause, {"plan": plan.id})
+
+
+def request_undo(project: Project, run_id: int, *, cause: str, forced: bool = False, only: str | None = None) -> int:
+    """Ask for a run to be taken back.
+
+    Raises:
+        UsageError: there is no such run, or it cannot be undone (any more).
+    """
+    of = project.ledger.run(run_id)
+    check_undo(of, project.ledger)
+    run = Run(of.import_name, Kind.UNDO, "undo", of.destination, of.fingerprint, datetime.now(UTC), parent_id=of.id)
+    return _add(project, WorkKind.UNDO, run, cause, {"run": of.id, "forced": forced, "only": only})
+
+
+def request_retry(
+    project: Project, run_id: int, *, cause: str, settings: Sequence[str] = (), file: Path | None = None
+) -> int:
+    """Ask for refused records of a run to be tried again.
+
+    Args:
+        file: with corrected records (``.xlsx`` or ``.csv``), which is moved to where the worker finds it; without one all
+            open rejects are tried as they were.
+
+    Raises:
+        UsageError: there is no such run, or nothing says which definition it was.
+    """
+    original = original_of(project.ledger, run_id)
+    check_retry(original)
+    definition = definition_of(project, original, settings=tuple(settings))
+    run = _record(project, definition, Kind.RETRY, retry_spec(definition.spec).operation.value)
+    run.import_name, run.parent_id = original.import_name, original.id
+    kept = _keep_corrected(project, file) if file else None
+    parameters = {"run": original.id, "settings": list(settings), "file": kept}
+    return _add(project, WorkKind.RETRY, run, cause, parameters)
+
+
+def _keep_corrected(project: Project, file: Path) -> str:
+    """Keep a file until a worker, here or elsewhere, has tried its records; gives its name there."""
+    name = f"{uuid.uuid4().hex}{file.suffix}"
+    path = project.ledger.corrected_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, path)
+    project.ledger.keep(path)
+    return name
+
+
+def _definition(project: Project, name: str, settings: Sequence[str]) -> Definition:
+    """Only imports of the project: a worker elsewhere has no other files."""
+    return (
+        definition_for(project, name, settings=tuple(settings)) if name in project.import_files else project.load(name)
+    )
+
+
+def _record(project: Project, definition: Definition, kind: Kind, operation: str = "") -> Run:
+    operation = operation or definition.spec.operation.value
+    destination = destination_name(project, definition)
+    run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
+    run.base = str(definition.base)
+    return run
+
+
+def _add(
+    project: Project,
+    kind: WorkKind,
+    run: Run,
+    cause: str,
+    parameters: dict[str, Any],
+    not_before: datetime | None = None,
+) -> int:
+    return queue_of(project).add(Work(kind, run.import_name, cause, parameters, not_before), run)

@@ -18,10 +18,10 @@ from headgate.model.answer import Answer
 from headgate.model.errors import HeadgateError
 from headgate.model.run import Status
 
+from .answering import answer_of, body_of, fingerprint, outcomes_of
 from .lane import Lane
 from .project import Project
 from .recovery import recover
-from .requests import answer_of, body_of, fingerprint, outcomes_of
 
 _log = logging.getLogger("headgate")
 

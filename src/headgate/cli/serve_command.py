@@ -6,12 +6,15 @@ import click
 
 from headgate.model.errors import UsageError
 
+from .worker_command import CONCURRENCY
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8321, show_default=True, help="Port to listen on.")
 @click.option(
     "--workers",
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Processes that share the port (more than one needs a ledger in PostgreSQL).",
@@ -21,6 +24,15 @@ from headgate.model.errors import UsageError
 )
 @click.option("--max-body", default=16, show_default=True, help="Largest body of a request in MiB.")
 @click.option("--max-records", default=10_000, show_default=True, help="Most records of a synchronous request.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=CONCURRENCY,
+    help="Runs at the same time.  [default: CPUs, at most 4]",
+)
+@click.option(
+    "--no-worker", is_flag=True, help="Only answer; runs are carried out by headgate worker, here or elsewhere."
+)
 @click.option("--no-auth", is_flag=True, help="Let everybody do everything; only on this machine's own address.")
 @click.option("--certfile", type=click.Path(exists=True, dir_okay=False), help="Serve TLS with this certificate (PEM).")
 @click.option(
@@ -43,7 +55,8 @@ from headgate.model.errors import UsageError
     help="Form of the log on standard error.",
 )
 def serve(
-    host: str, port: int, workers: int, deadline: float, max_body: int, max_records: int, no_auth: bool,
+    host: str, port: int, workers: int, deadline: float, max_body: int, max_records: int, concurrency: int,
+    no_worker: bool, no_auth: bool,
     certfile: str | None, keyfile: str | None, proxies: tuple[str, ...], log_format: str,
 ) -> int:  # fmt: skip
     """Serve the project over HTTP: synchronous imports, webhooks, runs.
@@ -82,7 +95,13 @@ def serve(
     if keyfile and not certfile:
         raise UsageError("a key is of no use without its certificate", hint="Name it: --certfile FILE.")
     _check_proxies(proxies)
-    options = ServeOptions(host, port, workers, deadline, max_body << 20, max_records)
+    if workers > 1 and not project.ledger.shared:
+        raise UsageError(
+            "several processes need a ledger in PostgreSQL, as one file lets only one write at a time",
+            hint="Name it in headgate.yaml (ledger: postgresql://…), or leave --workers out.",
+        )
+    at_once = 0 if no_worker else concurrency
+    options = ServeOptions(host, port, workers, deadline, max_body << 20, max_records, concurrency=at_once)
     return run(
         project,
         options,

@@ -6,7 +6,7 @@ from .cells import neutralise, restored
 from .exits import exit_code
 from .hooks import event_json, event_text, events_text, hooks_json, hooks_text
 from .ids import RecordId, read_id, record_id
-from .plans import plan_json, plan_text
+from .plans import changes_json, plan_json, plan_text
 from .rejects import rejects_csv, rejects_json, rejects_text
 from .runs import retry_json, run_json, run_text, runs_json, runs_text
 from .table import ID
@@ -18,6 +18,7 @@ __all__ = [
     "MAX_TEXT",
     "RecordId",
     "balance",
+    "changes_json",
     "event_json",
     "event_text",
     "events_text",

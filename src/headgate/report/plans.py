@@ -115,6 +115,30 @@ def plan_json(
     }
 
 
+def changes_json(
+    changes: Iterable[pa.RecordBatch], key: Sequence[str], after: int, limit: int
+) -> list[dict[str, object]]:
+    """A page of a plan's changes, in their order: each with its ``action`` and the keys that samples of `plan_json` have.
+
+    Args:
+        after: leave out so many first.
+        limit: at most so many.
+    """
+    found: list[dict[str, object]] = []
+    for batch in changes:
+        if after >= batch.num_rows:
+            after -= batch.num_rows
+            continue
+        names = [n for n in batch.schema.names if n not in (NUMBER, ACTION) and not n.startswith(OLD)]
+        for row in batch.slice(after, limit - len(found)).to_pylist():
+            action = row[ACTION]
+            found.append({"action": action, **_sample_json(_change(row, names, key, action), action)})
+        after = 0
+        if len(found) == limit:
+            break
+    return found
+
+
 def _sample_json(change: Change, action: str) -> dict[str, object]:
     key = {k: _plain(v) for k, v in change.key.items()}
     if action == Outcome.UPDATED:

@@ -13,13 +13,15 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, health, hooks, hooks_api, metrics, records, session_api
+from . import access_api, events, health, hooks, hooks_api, metrics, records, runs, session_api
 from .access import Guard, check_secured
 from .context import Component, Context, ServeOptions
+from .events import Events
 from .guard import LedgerGuard
 from .headers import with_headers
 from .presence import Presence
 from .problems import Problem, on_error, on_fault, on_http, on_problem
+from .work import Working
 
 
 class Application(Starlette):
@@ -62,6 +64,8 @@ def _routes() -> list[BaseRoute]:
         *records.routes(),
         *hooks.routes(),
         *hooks_api.routes(),
+        *runs.routes(),
+        *events.routes(),
         *metrics.routes(),
     ]
 
@@ -69,10 +73,13 @@ def _routes() -> list[BaseRoute]:
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
     guard = context.guard
+    presence: list[Component] = [Presence(guard)] if isinstance(guard, LedgerGuard) else []
     context.parts[metrics.Metrics] = metrics.Metrics(context.project)
     desk = context.parts[records.Desk] = records.Desk(context)
     deliveries = hooks.add(context, desk.imports)
-    return [*([Presence(guard)] if isinstance(guard, LedgerGuard) else []), desk, deliveries]
+    working, told = Working(context, context.options.concurrency), Events(context.project)
+    context.parts |= {Working: working, Events: told}
+    return [*presence, desk, deliveries, working, told]
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ class ServeOptions:
         max_body: bytes of a request's body.
         max_records: records of a synchronous request.
         max_waiting: synchronous requests of an import that may wait for their turn; more are turned away with 429.
+        concurrency: runs at the same time in a server process's own worker; 0 for none.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +35,7 @@ class ServeOptions:
     max_body: int = 16 << 20
     max_records: int = 10_000
     max_waiting: int = 1_000
+    concurrency: int = 0
 
 
 class Component(Protocol):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
+from typing import Final
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from headgate.app.access import Access, local_actor
-from headgate.app.project import Project
+from headgate.app.project import Project, find_project
 from headgate.app.telemetry import set_up_logging, set_up_tracing
 from headgate.ledger.access import AccessLedger
 
@@ -19,6 +24,9 @@ from .app import create_app
 from .context import ServeOptions
 from .guard import LedgerGuard, LocalGuard
 from .origin import LOCAL
+from .records import Front
+
+_SERVING: Final = "HEADGATE_SERVING"
 
 
 def serve(
@@ -35,6 +43,7 @@ def serve(
 
     Args:
         authorize: whether tokens and sessions are asked for.
+        proxies: addresses and networks whose word is taken for who the client is (``X-Forwarded-For``).
         log_format: of the log on standard error, ``text`` or ``json``.
         proxies: addresses and networks whose word is taken for who the client is (``X-Forwarded-For``).
 
@@ -46,15 +55,15 @@ def serve(
     """
     if certfile:
         tls.check(certfile, keyfile)
-    # A command is over before cycles matter, a server is not; what is loaded by now stays.
-    gc.enable()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    set_up_logging(log_format)
-    set_up_tracing()
-    app = create_app(project, options, _guard(project) if authorize else LocalGuard())
+    if authorize:
+        _first_token(project)
+    several = options.workers > 1
+    if several:  # each process makes its own
+        os.environ[_SERVING] = json.dumps({"options": asdict(options), "authorize": authorize, "log": log_format})
     config = uvicorn.Config(
-        app,
+        f"{__name__}:application" if several else _make(project, options, log_format, authorize=authorize),
+        factory=several,
+        workers=options.workers,
         host=options.host,
         port=options.port,
         access_log=False,
@@ -66,19 +75,38 @@ def serve(
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
     )
-    server = uvicorn.Server(config)
     scheme = "https" if certfile else "http"
     sys.stderr.write(f"headgate: serving {project.folder} on {scheme}://{options.host}:{options.port}\n")
     if not certfile and not proxies and options.host not in LOCAL:
         sys.stderr.write("headgate: tokens and passwords travel in the clear; see --certfile and --proxy\n")
+    if several:
+        Multiprocess(config, [config.bind_socket()]).run()
+        return 0
+    server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it ended for
         server.run()
     return 0 if server.started else 1
 
 
-def _guard(project: Project) -> LedgerGuard:
-    """The guard over the project's ledger; where there has never been a token, the first one is made and shown."""
+def application() -> Front:
+    """The application of one of several processes that share a port."""
+    told = json.loads(os.environ[_SERVING])
+    return _make(find_project(), ServeOptions(**told["options"]), told["log"], authorize=told["authorize"])
+
+
+def _make(project: Project, options: ServeOptions, log_format: str, *, authorize: bool) -> Front:
+    # A command is over before cycles matter, a server is not; what is loaded by now stays.
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    set_up_logging(log_format)
+    set_up_tracing()
+    guard = LedgerGuard(AccessLedger(project.open_ledger().store())) if authorize else LocalGuard()
+    return create_app(project, options, guard)
+
+
+def _first_token(project: Project) -> None:
+    """Where there has never been a token, the first one is made and shown."""
     access = Access(AccessLedger(project.ledger.store()), project.import_files)
     if text := access.first_token(local_actor()):
         sys.stderr.write(f"headgate: the first token, an administrator's, shown only this once: {text}\n")
-    return LedgerGuard(AccessLedger(project.open_ledger().store()))
