@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from headgate.app.access import Access
 from headgate.app.passwords import hash_of, is_right
@@ -17,11 +21,13 @@ from headgate.ledger import open_ledger
 from headgate.ledger.access import AccessLedger
 from headgate.model.access import Actor, Role, Token
 from headgate.model.errors import HeadgateError, UsageError
-from headgate.server.access import OpenGuard, Principal
+from headgate.server.access import OpenGuard, Principal, secured
+from headgate.server.context import Context, ServeOptions
 from headgate.server.failures import Failures, place_of
 from headgate.server.guard import LedgerGuard, LocalGuard
 from headgate.server.presence import Presence
 from headgate.server.problems import Problem
+from headgate.server.session_api import Signing
 
 BY = Actor("test")
 
@@ -285,9 +291,54 @@ def test_the_cookie_of_plain_http_is_not_taken_over_tls(guard, session):
 
 def test_a_session_is_no_token_and_a_token_no_session(access, guard, session):
     text = session("GET").cookies["headgate"]
+    guard.admit(session("GET"), Role.VIEWER)  # it is known, as a session
     assert refused(guard, ask(text)).status == 401
     _, token = access.new_token("shop", "operator", BY)
     assert refused(guard, ask(cookie=f"headgate={token}")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "status"),
+    [({}, 403), ({"narrows": True}, 200), ({"import_param": "name"}, 200), ({"import_param": "other"}, 403)],
+    ids=["neither", "narrows", "its import", "another import"],
+)
+def test_a_route_that_is_for_all_imports_refuses_who_may_touch_some(access, guard, narrowing, status):
+    _, text = access.new_token("shop", "operator", BY, imports=["orders"])
+
+    async def endpoint(request: Request) -> Response:
+        return Response(request.state.principal.name)
+
+    route = secured("/{name}/{other}", endpoint, methods=["GET"], role=Role.VIEWER, **narrowing)
+    request = ask(text)
+    request.scope["app"] = SimpleNamespace(state=SimpleNamespace(context=SimpleNamespace(guard=guard)))
+    request.scope["path_params"] = {"name": "orders", "other": "stock"}
+    if status == 200:
+        assert asyncio.run(route.endpoint(request)).body == b"shop"
+    else:
+        with pytest.raises(Problem, match="may"):
+            asyncio.run(route.endpoint(request))
+
+
+def test_who_guesses_one_users_password_from_everywhere_is_turned_away(access, tmp_path):
+    signing = Signing()
+    signing.by_name = Failures(2, 60.0)
+    project = SimpleNamespace(ledger=SimpleNamespace(store=lambda: access.ledger._store), import_files={})
+    app = SimpleNamespace(state=SimpleNamespace(context=Context(project, ServeOptions(), OpenGuard())))
+
+    async def status(client: str, name: str) -> int:
+        request = ask(method="POST", client=client, content_type="application/json")
+        request.scope["app"] = app
+        body = {"type": "http.request", "body": json.dumps({"name": name, "password": "no"}).encode()}
+        request._receive = AsyncMock(return_value=body)
+        try:
+            return (await signing.sign_in(request)).status_code
+        except Problem as e:
+            return e.status
+
+    async def tries() -> list[int]:
+        return [await status(f"10.0.0.{n}", name) for n, name in enumerate(["ann", "ann", "ann", "bob"])]
+
+    assert asyncio.run(tries()) == [401, 401, 429, 401]
 
 
 @pytest.mark.parametrize("host", ["localhost:8321", "127.0.0.1", "[::1]:8321"])
