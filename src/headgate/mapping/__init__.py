@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .compile import compile_program
+from .condition import Condition
 from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
 from .lookups import wanted
@@ -18,6 +19,7 @@ from .transforms import TRANSFORMS, Transform
 __all__ = [
     "TRANSFORMS",
     "ColumnMatch",
+    "Condition",
     "Expression",
     "FieldTypes",
     "Inference",
