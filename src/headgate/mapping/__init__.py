@@ -12,6 +12,7 @@ from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
 from .lookups import wanted
 from .matching import ColumnMatch, match_columns
+from .notation import Notation, notations
 from .plan import FieldTypes, effective_types, plan_fields, unclaimed, without
 from .program import Program
 from .transforms import TRANSFORMS, Transform
@@ -24,6 +25,7 @@ __all__ = [
     "FieldTypes",
     "Inference",
     "Name",
+    "Notation",
     "Program",
     "Scope",
     "Transform",
@@ -31,6 +33,7 @@ __all__ = [
     "compile_program",
     "effective_types",
     "match_columns",
+    "notations",
     "plan_fields",
     "unclaimed",
     "wanted",
