@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from headgate.engine.nested import nested
 from headgate.engine.prepare import infer
-from headgate.mapping import match_columns
+from headgate.mapping import Notation, match_columns, notations
+from headgate.model.record import Batch
 from headgate.model.spec import FieldSpec
 from headgate.model.table import TableSchema
 from headgate.model.types import FieldType
+from headgate.spi.source import Scan
 
 from .project import Definition, Project
 from .service import source_name
@@ -70,14 +72,26 @@ def propose(project: Project, wanted: Definition) -> Draft:
         partitions = source.partitions()
         scan = source.open(partitions[0])
         columns, findings = list(scan.schema.names), dict(scan.findings)
+        written = _written(scan)
         scan.close()
         types = infer({c: FieldSpec() for c in columns}, source, partitions)
     fields = _matched(columns, table) if table else _named(columns, types)
     known = {f.column for f in fields}
     covered = {f.name for f in fields}
     uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
-    text = _text(project, wanted, fields, findings, create=table is None)
+    text = _text(project, wanted, fields, findings, written, create=table is None)
     return Draft(text, fields, findings, [c for c in columns if c not in known], uncovered)
+
+
+def _written(scan: Scan) -> dict[str, Notation]:
+    """Columns of text whose first records are all numbers that are no plain ones."""
+    with closing(_batches(scan)) as batches:
+        first = next(batches, None)
+    return notations(first.records) if first is not None else {}
+
+
+def _batches(scan: Scan) -> Generator[Batch]:
+    yield from scan.batches()
 
 
 def _matched(columns: list[str], table: TableSchema) -> list[ProposedField]:
@@ -101,7 +115,13 @@ def _named(columns: list[str], types: Mapping[str, FieldType]) -> list[ProposedF
 
 
 def _text(
-    project: Project, wanted: Definition, fields: list[ProposedField], findings: Mapping[str, object], *, create: bool
+    project: Project,
+    wanted: Definition,
+    fields: list[ProposedField],
+    findings: Mapping[str, object],
+    written: Mapping[str, Notation],
+    *,
+    create: bool,
 ) -> str:
     spec = wanted.spec
     lines = [
@@ -121,7 +141,9 @@ def _text(
     lines.append("fields:")
     width = max((len(_scalar(f.name)) for f in fields), default=0) + 1
     for f in fields:
-        sure = f"  # {f.confidence:.0%} sure" if f.confidence is not None and f.confidence < 1 else ""
+        said = [f"{f.confidence:.0%} sure"] if f.confidence is not None and f.confidence < 1 else []
+        said += [written[f.column].words] if f.column in written else []
+        sure = f"  # {'; '.join(said)}" if said else ""
         lines.append(
             f"  {_scalar(f.name) + ':':<{width}} {{ from: {_scalar(f.column)}, type: {_scalar(str(f.type))} }}{sure}"
         )

@@ -21,6 +21,7 @@ from headgate.model.errors import UsageError
 from headgate.model.record import RejectCount
 from headgate.model.run import Kind, PartitionRead, Run
 from headgate.model.spec import SourceSpec
+from headgate.spi.source import Source
 
 from .oneline import definition_for
 from .project import Definition, Project
@@ -121,7 +122,8 @@ def retry(
         HeadgateError: what stopped the retry; the ledger has it as failed, and the run as it was.
     """
     check_retry(original)
-    mended = _mended(project, file, original) if file is not None else None
+    exploded = definition.spec.source.explode or ""
+    mended = _mended(project, file, original, exploded) if file is not None else None
     left: Counter[str] = Counter()
     names = [p.name for p in original.partitions]
     source = CarriedSource(names, f"rejects of run {original.id}", carried(project.ledger, original, mended, left))
@@ -135,10 +137,11 @@ def retry(
         return done
 
 
-def _mended(project: Project, file: str, original: Run) -> Mended:
-    return read_mended(
-        file, lambda sheet: project.source(SourceSpec(path=file, header=1, footer=0, sheet=sheet), Path.cwd()), original
-    )
+def _mended(project: Project, file: str, original: Run, exploded: str) -> Mended:
+    def opened(sheet: str | None) -> Source:
+        return project.source(SourceSpec(path=file, header=1, footer=0, sheet=sheet), Path.cwd())
+
+    return read_mended(file, opened, original, exploded)
 
 
 def _new(project: Project, original: Run, definition: Definition) -> Run:

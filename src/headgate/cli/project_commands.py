@@ -191,6 +191,7 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
     """What is found in a file of records."""
     from headgate.app.oneline import definition_for
     from headgate.engine.nested import nested
+    from headgate.mapping import notations
     from headgate.report.found import decisions
 
     wanted = definition_for(project, name, into="memory://look#look", settings=settings)
@@ -218,6 +219,7 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
                     for f, o in zip(faults, places, strict=True)
                 ],
                 "first_records": rows,
+                "numbers": {n: one.words for n, one in notations(first.records).items()} if first is not None else {},
             }
 
 
@@ -292,6 +294,8 @@ def _show_records(result: dict[str, Any], out: Any) -> None:
     for row in result["first_records"]:
         table.add_row(*(Text("" if row[c] is None else shown(str(row[c]))) for c in columns))
     out.print(table)
+    for column, words in result["numbers"].items():
+        out.print(f"  note: {shown(column)}: {words}", markup=False)
     if more := len(result["columns"]) - len(columns):
         out.print(f"  and {more} more columns: {', '.join(result['columns'][8:])}", markup=False)
 

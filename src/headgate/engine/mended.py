@@ -48,9 +48,11 @@ class Mended:
         columns: all columns it has.
         rows: its rows by the number of the record.
         notes: what a person should know of how it was read.
+        exploded: the list of which every entry is a record; one that was not taken apart cannot be mended into one.
     """
 
     name: str
+    exploded: str = ""
     columns: set[str] = field(default_factory=set)
     rows: dict[int, Row] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -73,23 +75,25 @@ class Mended:
         raw = {c: _value(v, row.cells.get(_plain(c), v), c in bad) for c, v in reject.raw.items()}
         if raw == reject.raw:
             return Carried(reject.number, raw, reject.origin, fault)
-        if fault is not None and not _remains(fault, reject.raw, raw):
+        whole = self.exploded and not any(v for c, v in reject.raw.items() if c.startswith(f"{self.exploded}."))
+        if fault is not None and not whole and not _remains(fault, reject.raw, raw):
             fault, raw = None, {c: v for c, v in raw.items() if v or c not in _extras(raw)}
         return Carried(reject.number, raw, replace(reject.origin, mended=row.place), fault)
 
 
-def read_mended(name: str, open_file: OpenFile, run: Run) -> Mended:
+def read_mended(name: str, open_file: OpenFile, run: Run, exploded: str = "") -> Mended:
     """Read the file and check it: every row has the id of another record of this run.
 
     Args:
         name: the file, for people.
         open_file: opens it.
         run: the run whose rejects were corrected.
+        exploded: `source.explode` of its definition.
 
     Raises:
         SourceError: it cannot be read, is of another run, or some rows have no id, a damaged one, or the same.
     """
-    mended, reading = Mended(name), _Reading(name, run)
+    mended, reading = Mended(name, exploded), _Reading(name, run)
     with closing(open_file(None)) as source:
         sheet = _take(source, mended, reading)
     if sheet == sheet_name(1):
@@ -227,6 +231,8 @@ def _same_number(one: str, other: str) -> bool:
 
 def _remains(fault: Problem, before: Mapping[str, str | None], now: Mapping[str, str | None]) -> bool:
     """Whether a record that could not be read as one still is none, though something of it was changed."""
+    if fault.code == "RD13":  # not all of its rows were kept
+        return True
     if fault.column and now.get(fault.column) == before.get(fault.column):
         return True
     if fault.code == "RD06":  # of several error cells only the first is named

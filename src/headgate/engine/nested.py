@@ -6,7 +6,9 @@ given as they are written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,20 +18,26 @@ from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.spec import ImportSpec
 from headgate.model.types import FieldType
-from headgate.spi.source import BATCH_ROWS, Cancels, Declares, Digests, Fetches, Finishes, Partition, Scan, Source
+from headgate.spi.source import Declares, Partition, Scan, Source
+
+from .around import Around, AroundScan, noted, parts
+from .grouped import Grouped
 
 Raw = msgspec.Raw
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
+_INDEX = re.compile(r"\[(\d{1,9})\]", re.ASCII)
 
 
 def nested(source: Source, spec: ImportSpec) -> Source:
-    """The source, made to look into its values where the definition needs it."""
-    paths = [c for f in spec.fields.values() for c in f.columns if "." in c]
+    """The source, with its rows grouped and made to look into its values where the definition needs it."""
+    if spec.source.group is not None:
+        source = Grouped(source, spec.source.group, spec.source.max_record)
+    paths = [c for f in spec.fields.values() for c in f.columns if "." in c or _INDEX.search(c)]
     return Nested(source, paths, spec.source.explode) if paths or spec.source.explode else source
 
 
-class Nested:
+class Nested(Around):
     """A source that looks into the values of another (`headgate.spi.source.Source`).
 
     Args:
@@ -39,11 +47,8 @@ class Nested:
     """
 
     def __init__(self, source: Source, paths: Sequence[str], explode: str | None) -> None:
-        self._source, self._paths, self._explode = source, list(dict.fromkeys(paths)), explode
-
-    def partitions(self) -> list[Partition]:
-        """Those of the source."""
-        return self._source.partitions()
+        super().__init__(source)
+        self._paths, self._explode = list(dict.fromkeys(paths)), explode
 
     def open(self, partition: Partition) -> NestedScan:
         """Open one, and look at its first records for what a list's entries have.
@@ -58,24 +63,13 @@ class Nested:
             scan.close()
             raise
 
-    def digest(self, partition: Partition) -> str:
-        """The source's."""
-        return self._source.digest(partition) if isinstance(self._source, Digests) else ""
 
-    def finish(self, partitions: Sequence[Partition]) -> list[str]:
-        """As the source does."""
-        return self._source.finish(partitions) if isinstance(self._source, Finishes) else []
-
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
-
-
-class NestedScan:
+class NestedScan(AroundScan):
     """One partition, opened; see `Nested`."""
 
     def __init__(self, scan: Scan, name: str, paths: Sequence[str], explode: str | None) -> None:
-        self._scan, self._name, self._list = scan, name, explode
+        super().__init__(scan)
+        self._name, self._list = name, explode
         there = scan.schema.names
         self._above = _within(explode, there) if explode is not None else None
         if explode is not None and self._above is None:
@@ -114,7 +108,7 @@ class NestedScan:
         """Raises msgspec.DecodeError: the value is no JSON."""
         assert self._list is not None
         assert self._above is not None
-        raw = _find(records.column(self._above)[row].as_py(), self._list[len(self._above) + 1 :])
+        raw = _find(records.column(self._above)[row].as_py(), _below(self._list, self._above))
         if raw is None or bytes(raw) == b"null":
             return []
         if bytes(raw)[:1] == b"[":
@@ -137,20 +131,16 @@ class NestedScan:
     def findings(self) -> Mapping[str, object]:
         """The scan's, and how many records had nothing in the list."""
         found = dict(self._scan.findings)
-        if self._without:
-            notes = found.get("notes")
-            said = f"{self._without:,} records have nothing in {self._list}, and so gave none"
-            found["notes"] = [*(notes if isinstance(notes, list) else []), said]
-        return found
+        said = f"{self._without:,} records have nothing in {self._list}, and so gave none"
+        return noted(found, said) if self._without else found
 
     def batches(self) -> Iterator[Batch]:
         """See `Scan`."""
         number, self._without = 0, 0
         for batch in self._scan.batches():
             made = self._made(batch, number)
+            yield from parts(made, number)
             number += len(made)
-            for start in range(0, max(1, len(made)), BATCH_ROWS) if len(made) else ():
-                yield _part(made, start, number - len(made))
 
     def _made(self, batch: Batch, number: int) -> Batch:
         rows: list[int] = []
@@ -161,13 +151,13 @@ class NestedScan:
         texts: dict[str, list[str | None]] = {p: [] for p in self._outer}
         for row, ordinal in enumerate(batch.ordinals):
             while waiting and waiting[0].ordinal < ordinal:
-                faults.append(Fault(number, waiting[0].problem, waiting.pop(0).raw))
+                faults.append(self._passed(waiting.pop(0), number))
                 number += 1
             column = ""
             try:
                 values = {}
                 for p, column in self._outer.items():
-                    values[p] = _text(_find(batch.records.column(column)[row].as_py(), p[len(column) + 1 :]))
+                    values[p] = _text(_find(batch.records.column(column)[row].as_py(), _below(p, column)))
                 column = self._above or ""
                 found: Sequence[Raw | None] = self._entries(batch.records, row) if self._list is not None else [None]
             except msgspec.DecodeError:
@@ -183,9 +173,17 @@ class NestedScan:
                 for p, value in values.items():
                     texts[p].append(value)
         for fault in waiting:
-            faults.append(Fault(number, fault.problem, fault.raw))
+            faults.append(self._passed(fault, number))
             number += 1
         return Batch(self._records(batch.records, rows, texts, entries), ordinals, tuple(faults))
+
+    def _passed(self, fault: Fault, number: int) -> Fault:
+        """What was no record before, with what can be found in it by path: once it is mended, nobody looks again."""
+        raw = dict(fault.raw)
+        for p, column in self._outer.items():
+            with suppress(msgspec.DecodeError):
+                raw |= {p: _text(_find(fault.raw[column], _below(p, column)))} if column in fault.raw else {}
+        return Fault(number, fault.problem, raw)
 
     def _records(
         self, records: pa.RecordBatch, rows: list[int], texts: dict[str, list[str | None]], entries: list[Raw | None]
@@ -195,7 +193,7 @@ class NestedScan:
         if self._list is not None:
             columns.append(pa.array([_text(e) for e in entries], pa.string()))
             for name in self._inner:
-                path = name[len(self._list) + 1 :]
+                path = _below(name, self._list)
                 columns.append(pa.array([_text(_step(e, path)) for e in entries], pa.string()))
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
@@ -223,35 +221,22 @@ class NestedScan:
         for row, ordinal in enumerate(batch.ordinals):
             try:
                 for p, column in self._outer.items():
-                    _find(batch.records.column(column)[row].as_py(), p[len(column) + 1 :])
+                    _find(batch.records.column(column)[row].as_py(), _below(p, column))
                 found.append((ordinal, len(self._entries(batch.records, row))))
             except msgspec.DecodeError:
                 found.append((ordinal, 1))
         return sorted(found)
 
-    def fetch(self) -> Iterator[int]:
-        """See `headgate.spi.source.Fetches`."""
-        if isinstance(self._scan, Fetches):
-            yield from self._scan.fetch()
-
-    def cancel(self) -> None:
-        """See `headgate.spi.source.Cancels`."""
-        if isinstance(self._scan, Cancels):
-            self._scan.cancel()
-
-    def progress(self) -> float:
-        """See `Scan`."""
-        return self._scan.progress()
-
-    def close(self) -> None:
-        """See `Scan`."""
-        self._scan.close()
-
 
 def _within(path: str | None, columns: Sequence[str]) -> str | None:
     """The column that a path leads into: the longest that it begins with."""
-    found = [c for c in columns if path is not None and (path == c or path.startswith(f"{c}."))]
+    found = [c for c in columns if path is not None and (path == c or path.startswith((f"{c}.", f"{c}[")))]
     return max(found, key=len, default=None)
+
+
+def _below(path: str, key: str) -> str:
+    """What of a path lies below the key it begins with."""
+    return path[len(key) :].removeprefix(".")
 
 
 def _find(value: Any, path: str) -> Raw | None:
@@ -265,15 +250,18 @@ def _find(value: Any, path: str) -> Raw | None:
 
 
 def _step(raw: Raw | None, path: str) -> Raw | None:
-    """What is at a path, keys joined by dots; a key may have dots itself."""
+    """What is at a path, keys joined by dots; a key may have dots itself, and an entry of a list its number in brackets."""
     if raw is None or not path:
         return raw
+    if (index := _INDEX.match(path)) and bytes(raw).lstrip()[:1] == b"[":
+        entries, at = _LIST.decode(raw), int(index[1])
+        return _step(entries[at], path[index.end() :].removeprefix(".")) if at < len(entries) else None
     if bytes(raw).lstrip()[:1] != b"{":
         msgspec.json.decode(raw)  # what is no JSON at all is to be said
         return None
     there = _OBJECT.decode(raw)
     key = _within(path, list(there))
-    return _step(there[key], path[len(key) + 1 :]) if key is not None else None
+    return _step(there[key], _below(path, key)) if key is not None else None
 
 
 def _text(raw: Raw | None) -> str | None:
@@ -290,13 +278,3 @@ def _no_json(number: int, records: pa.RecordBatch, row: int, column: str) -> Fau
     found = {n: records.column(n)[row].as_py() for n in records.schema.names}
     raw = {n: None if v is None else str(v) for n, v in found.items()}
     return Fault(number, Problem("RD05", f"the value of {column} is no JSON", "", column, raw[column]), raw)
-
-
-def _part(batch: Batch, start: int, first: int) -> Batch:
-    """At most `BATCH_ROWS` records and faults, from one on; `first` is the batch's first number."""
-    if len(batch) <= BATCH_ROWS:
-        return batch
-    low, high = first + start, first + start + BATCH_ROWS
-    rows = [i for i, o in enumerate(batch.ordinals) if low <= o < high]
-    records = batch.records.slice(rows[0], len(rows)) if rows else batch.records.slice(0, 0)
-    return Batch(records, [batch.ordinals[i] for i in rows], tuple(f for f in batch.faults if low <= f.ordinal < high))

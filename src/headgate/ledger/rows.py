@@ -18,7 +18,7 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class _Body(msgspec.Struct, array_like=True):
-    """A reject's `body`: a JSON list, whose last entry older ones do not have."""
+    """A reject's `body`: a JSON list, whose last entries older ones do not have."""
 
     file: str
     sheet: str
@@ -27,6 +27,7 @@ class _Body(msgspec.Struct, array_like=True):
     problems: list[tuple[str, str, str, str, str | None]]
     raw: dict[str, str | None]
     mended: str = ""
+    until: int | None = None
 
 
 _body: Final = msgspec.json.Decoder(_Body)
@@ -142,7 +143,7 @@ def reject_body(reject: Reject) -> str:
     """A reject's `body`."""
     origin = reject.origin
     problems = [(p.code, p.reason, p.field, p.column, p.value) for p in reject.problems]
-    body = _Body(origin.file, origin.sheet, origin.row, origin.line, problems, reject.raw, origin.mended)
+    body = _Body(origin.file, origin.sheet, origin.row, origin.line, problems, reject.raw, origin.mended, origin.until)
     return to_json(body)
 
 
@@ -155,7 +156,7 @@ def reject_of(row: Row) -> Reject:
         Outcome(outcome),
         tuple(Problem(*p) for p in b.problems),
         b.raw,
-        Origin(b.file, b.sheet, b.row, b.line, b.mended),
+        Origin(b.file, b.sheet, b.row, b.line, b.mended, b.until),
         State(state),
         fixed_by,
     )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from .columns import columns_of
 from .compile import compile_program
+from .condition import Condition
 from .expressions import Expression, Name, Scope, check_expression
 from .infer import Inference
 from .lookups import wanted
 from .matching import ColumnMatch, match_columns
+from .notation import Notation, notations
 from .plan import FieldTypes, effective_types, plan_fields, unclaimed, without
 from .program import Program
 from .quick import Quick, quick
@@ -20,10 +22,12 @@ from .transforms import TRANSFORMS, Transform
 __all__ = [
     "TRANSFORMS",
     "ColumnMatch",
+    "Condition",
     "Expression",
     "FieldTypes",
     "Inference",
     "Name",
+    "Notation",
     "Program",
     "Quick",
     "Scope",
@@ -33,6 +37,7 @@ __all__ = [
     "compile_program",
     "effective_types",
     "match_columns",
+    "notations",
     "plan_fields",
     "quick",
     "unclaimed",

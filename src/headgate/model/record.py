@@ -20,6 +20,7 @@ class Origin:
         sheet: the sheet of a workbook.
         row: the record's row, 1-based, counting header and title rows (for text: the record's number, header included).
         line: the physical line of a text file on which the record begins, 1-based.
+        until: of a record made of several rows, the line of the last one, or its row where there are no lines.
         mended: where its values were corrected since: the place in a file of corrected rejects.
     """
 
@@ -28,13 +29,15 @@ class Origin:
     row: int | None = None
     line: int | None = None
     mended: str = ""
+    until: int | None = None
 
     def __str__(self) -> str:
         parts = [self.file, f"sheet {self.sheet}" if self.sheet else ""]
+        to = f" to {self.until}" if self.until is not None else ""
         if self.line is not None:
-            parts.append(f"line {self.line}")
+            parts.append(f"line {self.line}{to}")
         elif self.row is not None:
-            parts.append(f"row {self.row}")
+            parts.append(f"row {self.row}{to}")
         place = ", ".join(p for p in parts if p)
         return f"{place} (corrected in {self.mended})" if self.mended else place
 

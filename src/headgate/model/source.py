@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from .group import GroupSpec
 from .incremental import IncrementalSpec
 from .request import RequestSpec
 from .strict import Scalar, Strict
@@ -121,6 +122,10 @@ class SourceSpec(Strict):
         None,
         description="A list within each record (a column, or a path: `order.lines`) of which every entry becomes a record of its own: the entry as a column of that name, what an entry has as `lines.sku`, with all other columns beside.",
     )
+    group: GroupSpec | None = Field(
+        None,
+        description="Rows that follow each other become one record with a list of lines (`{ by: [order_no], as: lines, take: [sku, qty] }`). With `explode` too, rows are grouped first.",
+    )
     done: Literal["keep", "delete"] | MoveSpec = Field(
         "keep",
         description="Files: what becomes of them after a run that came to its end: left where they are, deleted, or moved (`{ move: archive }`). After a run that failed they are left.",
@@ -138,6 +143,14 @@ class SourceSpec(Strict):
     @classmethod
     def _select(cls, value: str | None) -> str | None:
         return None if value is None else single_select(value)
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> SourceSpec:
+        if self.group is not None and self.incremental is not None:
+            raise ValueError(
+                "group does not go with incremental: of a record of several rows only the new ones would be read"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> SourceSpec:
@@ -205,7 +218,7 @@ class SourceSpec(Strict):
 
 
 _ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "request"})
-_OF_TABLES = frozenset({"connection", "explode", "table", "query", "params", "incremental", "columns"})
+_OF_TABLES = frozenset({"connection", "explode", "group", "table", "query", "params", "incremental", "columns"})
 _OF_REQUESTS = frozenset({
-    "connection", "explode", "request", "incremental", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
+    "connection", "explode", "group", "request", "incremental", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
 })  # fmt: skip

@@ -23,7 +23,8 @@ def rejects_json(rejects: Iterable[Reject]) -> Iterator[dict[str, object]]:
     Keys: ``number`` (within the run), ``outcome``, ``file``, ``sheet``, ``row`` and ``line`` (1-based, or null),
     ``problems`` (``code``, ``reason``, ``field``, ``column``, ``value``), ``raw`` (source column to value as read),
     ``state`` (open, fixed, ignored), ``fixed_by`` (number of the retry that brought it in, or null), ``mended`` (where its
-    values were corrected since: the place in a file given to a retry).
+    values were corrected since: the place in a file given to a retry), ``until`` (of a record made of several rows the line of
+    the last, or its row where there are no lines; or null).
     """
     for r in rejects:
         yield {
@@ -41,6 +42,7 @@ def rejects_json(rejects: Iterable[Reject]) -> Iterator[dict[str, object]]:
             "state": r.state.value,
             "fixed_by": r.fixed_by,
             "mended": r.origin.mended,
+            "until": r.origin.until,
         }
 
 

@@ -6,7 +6,7 @@ from ..rules import zone_exists
 from ..sql import literal
 from .base import Example, Setting, Settings, Transform
 
-_SPACES = " \u00a0\u202f"
+_SPACES = " \u00a0\u2009\u202f"
 
 
 def _texts(values: list[str]) -> str:
@@ -32,9 +32,18 @@ def _percent(t: str, _: Settings) -> str:
 
 def _currency(t: str, _: Settings) -> str:
     mark = f"(?:\\p{{Sc}}|[A-Z]{{3}})?[{_SPACES}]*"
-    shape = f"({mark})([+-]?)({mark})([0-9][0-9.,''{_SPACES}]*?)[{_SPACES}]*({mark})"
+    shape = f"({mark})([+-]?)({mark})([0-9][0-9.,''\u2019{_SPACES}]*?)[{_SPACES}]*({mark})"
     bare = f"regexp_replace(hg_trim({t}), '^\\((.*)\\)$', '-\\1')"
     return f"CASE WHEN regexp_full_match({bare}, '{shape}') THEN regexp_replace({bare}, '^{shape}$', '\\2\\4') END"
+
+
+def _number(t: str, s: Settings) -> str:
+    bare = f"regexp_replace(hg_trim({t}), '[{_SPACES}]*%$', '')"
+    behind = f"regexp_replace(replace({bare}, '\u2212', '-'), '^([^-+()]*[0-9])[{_SPACES}]*-([^-+()0-9]*)$', '-\\1\\2')"
+    front = f"regexp_replace({behind}, '^([^-+()0-9]*)\\((.*)\\)([^-+()0-9]*)$', '-\\1\\2\\3')"
+    digits = f"replace({_currency(front, s)}, '\u2019', chr(39))"
+    read = _decimal_comma(digits, s) if s["decimal"] == "comma" else _thousands(digits, {"marks": ",'"})
+    return f"CASE WHEN contains({t}, '%') THEN hg_number(hg_number({read}) || 'e-2') ELSE {read} END"
 
 
 def _round(t: str, s: Settings) -> str:
@@ -96,6 +105,7 @@ NUMBERS = (
     Transform("thousands", "Takes the marks between thousands away: 1,234.56 becomes 1234.56.", _thousands, (Setting("marks", "text", "what may stand there, besides blanks", ",'_"),), (Example("thousands", "1,234.56", "1234.56"), Example("thousands", "1,23.4", "TR01")), fails=True),
     Transform("percent", "Reads 12% as 0.12.", _percent, (), (Example("percent", "12.5 %", "0.125"), Example("percent", "12", "TR01")), fails=True),
     Transform("currency", "Takes a currency's sign or code away; (12.50) is -12.50.", _currency, (), (Example("currency", "EUR 12.50", "12.50"), Example("currency", "12 apples", "TR01")), fails=True),
+    Transform("number", "Reads a number as people write it, by its decimal mark: with marks between thousands, a currency, a minus behind or parentheses for it; 12 % is 0.12.", _number, (Setting("decimal", "comma|point", "what stands before the decimals"),), (Example({"number": "comma"}, "(1.234,50 €)", "-1234.50"), Example({"number": "point"}, "1'234.50-", "-1234.50"), Example({"number": "point"}, "1,23", "TR01")), fails=True),
     Transform("round", "Rounds a number, halves away from zero.", _round, (Setting("digits", "number", "digits kept after the point", 0),), (Example({"round": 2}, "12.345", "12.35"), Example({"round": 2}, "x", "TR01")), fails=True),
     Transform("abs", "Takes a number's sign away.", lambda t, _: f"ltrim(hg_number({t}), '+-')", (), (Example("abs", "-5", "5"), Example("abs", "x", "TR01")), fails=True),
     Transform("negate", "Turns a number's sign around.", lambda t, _: f"CASE WHEN starts_with(hg_number({t}), '-') THEN substr(hg_number({t}), 2) ELSE '-' || ltrim(hg_number({t}), '+') END", (), (Example("negate", "5", "-5"), Example("negate", "x", "TR01")), fails=True),
