@@ -66,15 +66,16 @@ class Going:
         outcomes: by place; None where the destination decides.
         raw: the texts of records, by place, for those that are refused.
         fields: names of the fields, which are the last values of a row.
-        key, own: the fields that are the key, and the one that is the destination's own, if there is one.
+        key, own: the fields that are the key with their places in a row, counted from its end; and the place of the one that is
+            the destination's own key, if one is.
         special: it has deletions, values to be kept, or several records with one key, which take judgement.
     """
 
     request: Request
     first: int
     fields: tuple[str, ...]
-    key: tuple[str, ...]
-    own: str | None
+    key: Sequence[tuple[str, int]]
+    own: int | None
     rows: dict[int, Row] = field(default_factory=dict)
     outcomes: list[RecordOutcome | None] = field(default_factory=list)
     raw: dict[int, Mapping[str, str | None]] = field(default_factory=dict)
@@ -85,10 +86,10 @@ class Going:
         self, place: int, outcome: Outcome, known: Any = None, reason: str = "", problems: tuple[Problem, ...] = ()
     ) -> None:
         """Say what became of a record that was to be written; `known` is the destination's own key of it, if it said that."""
-        values = dict(zip(self.fields, self.rows[place][-len(self.fields) :], strict=True))
-        key = {k: values[k] for k in self.key}
-        own = values[self.own] if known is None and self.own is not None else known
-        shown = values if self.request.show else None
+        row = self.rows[place]
+        key = {name: row[i] for name, i in self.key}
+        own = row[self.own] if known is None and self.own is not None else known
+        shown = dict(zip(self.fields, row[-len(self.fields) :], strict=True)) if self.request.show else None
         self.outcomes[place] = RecordOutcome(outcome, key, own, problems, reason, shown)
 
     def refuse(self, place: int, outcome: Outcome, problems: tuple[Problem, ...]) -> None:
@@ -128,7 +129,9 @@ class Mapper:
         self._explode = prepared.spec.source.explode
         self._fields = tuple(f.name for f in write.fields)
         self._key = [self._fields.index(k) - len(self._fields) for k in write.key]
-        self._own = _own(prepared.table, write)
+        own = _own(prepared.table, write)
+        self._own = self._fields.index(own) - len(self._fields) if own is not None else None
+        self._named_key = list(zip(write.key, self._key, strict=True))
         self._quick: Quick | None = quick(prepared.spec, prepared.fields, prepared.types)
         spec, fields = prepared.spec, prepared.fields.values()
         said = [spec.filter, spec.delete_when, *(f.expr for f in fields), *(f.check for f in fields)]
@@ -146,7 +149,7 @@ class Mapper:
         """Map a request that is all plainly good records; None where anything of it takes judgement."""
         if self._quick is None or self._explode is not None or self._write.deletes or len(request.records) > FEW:
             return None
-        going = Going(request, first, self._fields, self._write.key, self._own)
+        going = Going(request, first, self._fields, self._named_key, self._own)
         for place, record in enumerate(request.records):
             row = self._quick.map(texts(record, self._columns)) if isinstance(record, Mapping) else None
             if row is None:
@@ -161,8 +164,7 @@ class Mapper:
         records = request.records
         if self._explode is not None:
             records = [e for r in records for e in (exploded(r, self._explode) if isinstance(r, Mapping) else [r])]
-        own = self._own
-        going = Going(request, first, self._fields, self._write.key, own, outcomes=[None] * len(records))
+        going = Going(request, first, self._fields, self._named_key, self._own, outcomes=[None] * len(records))
         unsure: dict[int, Mapping[str, str | None]] = {}
         few = self._quick if len(records) <= FEW else None
         for place, record in enumerate(records):
