@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.model.errors import DefinitionError, UsageError
 from headgate.model.incremental import Since
 from headgate.model.request import RequestSpec
-from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
+from headgate.model.spec import TRIGGERS, ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
 from headgate.spi.place import is_pattern
@@ -57,8 +57,9 @@ class Definition:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the definition's canonical JSON, 16 hexadecimal digits of it."""
-        return hashlib.sha256(self.spec.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+        """SHA-256 over the canonical JSON of what it does, 16 hexadecimal digits of it."""
+        canonical = self.spec.model_dump_json(by_alias=True, exclude=set(TRIGGERS))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 class Project:
