@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from .problems import Problem
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Role(IntEnum):
@@ -23,12 +31,16 @@ class Principal:
 
     Attributes:
         name: of the token or user, for the audit log.
-        imports: the only imports that may be touched; None for all.
+        imports: names and patterns (``orders-*``) of the only imports that may be touched; None for all.
     """
 
     name: str
     role: Role
     imports: frozenset[str] | None = None
+
+    def reaches(self, import_name: str) -> bool:
+        """Whether this import may be touched."""
+        return self.imports is None or any(fnmatchcase(import_name, pattern) for pattern in self.imports)
 
 
 class Guard(Protocol):
@@ -55,3 +67,74 @@ class OpenGuard:
         """See `Guard`."""
         del request, role, import_name
         return Principal("anybody", Role.ADMIN)
+
+
+class SecuredRoute(Route):
+    """A route that says what it needs; made by `secured`."""
+
+    role: Role
+
+
+class OpenRoute(Route):
+    """A route that asks nobody who they are; made by `unsecured`."""
+
+    why: str
+
+
+def secured(
+    path: str,
+    endpoint: Endpoint,
+    *,
+    methods: Sequence[str],
+    role: Role,
+    import_param: str | None = None,
+    narrows: bool = False,
+) -> SecuredRoute:
+    """A route for those who may; who it is then stands in ``request.state.principal``.
+
+    Args:
+        role: the least that is needed.
+        import_param: the parameter of the path that names the import concerned.
+        narrows: the endpoint itself sees to it that a caller who may touch only some imports (`Principal.reaches`) gets
+            and does no more than that. A route without this and without `import_param` refuses such callers.
+    """
+    assert role, "a route for everybody is made by unsecured"
+
+    async def guarded(request: Request) -> Response:
+        guard: Guard = request.app.state.context.guard
+        principal = guard.admit(request, role, request.path_params[import_param] if import_param else None)
+        if principal.imports is not None and not import_param and not narrows:
+            raise Problem(403, "forbidden", f"{principal.name} may touch only some imports, and this concerns all")
+        request.state.principal = principal
+        return await endpoint(request)
+
+    route = SecuredRoute(path, guarded, methods=methods, name=_name_of(endpoint))
+    route.role = role
+    return route
+
+
+def unsecured(path: str, endpoint: Endpoint, *, methods: Sequence[str], why: str) -> OpenRoute:
+    """A route that asks nobody who they are.
+
+    Args:
+        why: what lets it be open, or how the endpoint itself knows its callers.
+    """
+    assert why
+    route = OpenRoute(path, endpoint, methods=methods)
+    route.why = why
+    return route
+
+
+def check_secured(routes: Iterable[BaseRoute]) -> None:
+    """Let nothing into the application that does not say whom it is for.
+
+    Raises:
+        TypeError: a route was not made by `secured` or `unsecured`.
+    """
+    for route in routes:
+        if not isinstance(route, SecuredRoute | OpenRoute):
+            raise TypeError(f"{route!r} does not say whom it is for: make it with secured or unsecured")
+
+
+def _name_of(endpoint: Any) -> str:
+    return str(getattr(endpoint, "__name__", type(endpoint).__name__))

@@ -9,12 +9,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from .access import Guard
+from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
 from .problems import Problem, on_error, on_fault, on_http, on_problem
 
@@ -26,8 +26,10 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
         guard: who decides who may do what.
     """
     context = Context(project, options, guard)
+    routes = _routes()
+    check_secured(routes)
     app = Starlette(
-        routes=_routes(),
+        routes=routes,
         lifespan=_lifespan,
         exception_handlers={
             Problem: on_problem,
@@ -42,7 +44,7 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
 
 
 def _routes() -> list[BaseRoute]:
-    return [Route("/healthz", _healthz, methods=["GET"])]
+    return [unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive")]
 
 
 def _components(context: Context) -> list[Component]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from headgate.app.project import Project
 from headgate.model.errors import UsageError
@@ -46,5 +47,6 @@ def serve(
     server = uvicorn.Server(config)
     scheme = "https" if certfile else "http"
     sys.stderr.write(f"headgate: serving {project.folder} on {scheme}://{options.host}:{options.port}\n")
-    server.run()
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it ended for
+        server.run()
     return 0 if server.started else 1
