@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,11 @@ from headgate.model.request import RequestSpec
 from headgate.model.spec import TRIGGERS, ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
-from headgate.spi.place import is_pattern
+from headgate.spi.place import Place, is_pattern
 from headgate.spi.source import Reaches, Source
 
 from . import yaml_file
+from .chain import check_after
 from .recovery import recover
 from .references import resolve, without_secrets
 
@@ -114,6 +116,15 @@ class Project:
             one = lookup.connection
             if one is not None and "://" not in one and one not in self.settings.connections:
                 self._no_connection(one, document.where(("lookups", name, "connection")))
+        check_after(file.stem, spec, document, self.import_files)
+        if spec.notify is not None and self.settings.mail is None:
+            for n, target in enumerate(spec.notify.to):
+                if target.email:
+                    raise DefinitionError(
+                        f"notify names e-mail addresses, and {SETTINGS} does not say how they are reached",
+                        where=document.where(("notify", "to", n)),
+                        hint="Add mail: { host: …, from: … } there.",
+                    )
         return Definition(file.stem, spec, self.folder, file)
 
     def _no_connection(self, name: str, where: str = "") -> None:
@@ -168,14 +179,30 @@ class Project:
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base)
         if spec.path is not None:
-            scheme, options = self._reached(spec.connection, registry.PLACES)
-            place: registry.PlaceFactory = registry.load(registry.PLACES, scheme)
+            options, make = self._place(spec.connection)
             files = registry.load(registry.SOURCES, FILES)
-            return files(spec, base, registry.Connected(options, place=place(options)))
+            return files(spec, base, registry.Connected(options, place=make(options)))
         scheme, options = self._reached(spec.connection, registry.SOURCES)
         factory: registry.SourceFactory = _reader(scheme)
         folder = base if "://" in spec.connection else self.folder
         return factory(spec, folder, registry.Connected(options, since))
+
+    def _place(self, connection: str) -> tuple[Mapping[str, Any], registry.PlaceFactory]:
+        scheme, options = self._reached(connection, registry.PLACES)
+        return options, registry.load(registry.PLACES, scheme)
+
+    def place(self, spec: SourceSpec) -> tuple[Place | None, list[str]]:
+        """Where the files of a source lie, None for this machine, and their paths and patterns there. Nothing is opened
+        before it is used.
+
+        Raises:
+            UsageError: no such connection or connector, or a reference cannot be resolved.
+        """
+        paths = _paths(spec := _placed(spec))
+        if spec.connection is None:
+            return None, paths
+        options, make = self._place(spec.connection)
+        return make(options), paths
 
     def reach(self, name: str) -> str | None:
         """What answers at a connection that only sources know, in a few words; None for every other connection.
@@ -243,6 +270,28 @@ def _reader(scheme: str) -> registry.SourceFactory:
             hint=f"It has: {', '.join(own)}. Other databases are read through SQLAlchemy: pip install 'headgate[sqlalchemy]' and a driver.",
         ) from e
     return found
+
+
+def lies_here(spec: SourceSpec) -> bool:
+    """Whether the files of a source are on this machine."""
+    return _placed(spec).connection is None
+
+
+def _paths(spec: SourceSpec) -> list[str]:
+    return [spec.path] if isinstance(spec.path, str) else list(spec.path or ())
+
+
+def only(definition: Definition, paths: Sequence[str]) -> Definition:
+    """A definition that reads just some of the files that its source means.
+
+    Args:
+        paths: as `Project.place` counts them.
+    """
+    source = _placed(definition.spec.source)
+    if source.connection is not None:
+        paths = [re.sub(r"[*?[]", r"[\g<0>]", p) for p in paths]
+    found = source.model_copy(update={"path": list(paths)})
+    return replace(definition, spec=definition.spec.model_copy(update={"source": found}))
 
 
 def _placed(spec: SourceSpec) -> SourceSpec:

@@ -306,13 +306,17 @@ class ImportSpec(Strict):
         if (self.scope or self.delete) and self.operation is not Operation.MIRROR:
             raise ValueError("scope and delete go with mirror")
         self._sees_the_whole()
-        if self.watch is not None and self.source.path in (None, "-"):
-            raise ValueError("watch looks for files; the source has to have a path")
         for name, f in self.fields.items():
             if f.lookup is not None:
                 self._looks_up(name, f)
             if name.startswith("_"):
                 raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
+        return self
+
+    @model_validator(mode="after")
+    def _watches_files(self) -> ImportSpec:
+        if self.watch is not None and self.source.path in (None, "-"):
+            raise ValueError("watch looks for files; the source has to have a path")
         return self
 
     def _sees_the_whole(self) -> None:
@@ -381,7 +385,9 @@ class ProjectSpec(Strict):
     journal: JournalSpec = Field(JournalSpec(), description="How long runs can be undone.")
     notify: NotifySpec = Field(NotifySpec(), description="Who is told what became of imports.")
     mail: MailSpec | None = Field(None, description="The server that sends e-mail to those who are told.")
-    url: str = Field("", description="Where the server is reached (`https://headgate.example.com`), for links in notifications.")
+    url: str = Field(
+        "", description="Where the server is reached (`https://headgate.example.com`), for links in notifications."
+    )
 
     @field_validator("url")
     @classmethod

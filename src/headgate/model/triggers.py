@@ -75,7 +75,9 @@ class ScheduleSpec(Strict):
         if value is None:
             return None
         if len(value.split()) != 5:
-            raise ValueError(f"{value!r} has {len(value.split())} parts; cron has five: minute, hour, day, month, weekday")
+            raise ValueError(
+                f"{value!r} has {len(value.split())} parts; cron has five: minute, hour, day, month, weekday"
+            )
         try:
             next(CronSim(value, datetime(2026, 1, 1)))  # noqa: DTZ001 - only whether there is any
         except CronSimError as e:
@@ -105,7 +107,9 @@ class WatchSpec(Strict):
         "10s",
         description="Time between two looks. Folders of this machine also tell by themselves when something changes.",
     )
-    settled: str = Field("5s", description="How long a file must have kept its size and time before it is taken for whole.")
+    settled: str = Field(
+        "5s", description="How long a file must have kept its size and time before it is taken for whole."
+    )
     done_file: str | None = Field(
         None,
         description="In place of waiting: a file is whole when this one lies beside it; `{name}` is the file's name and `{stem}` that without its ending (`{name}.done`). It counts once; a file of the same name that comes later needs a new one.",
@@ -189,7 +193,9 @@ class TargetSpec(Strict):
     """Somebody who is told."""
 
     webhook: WebhookTarget | None = Field(None, description="An address; a bare text is its URL.")
-    email: list[str] | None = Field(None, min_length=1, description="E-mail addresses; `mail` says how they are reached.")
+    email: list[str] | None = Field(
+        None, min_length=1, description="E-mail addresses; `mail` says how they are reached."
+    )
     apprise: str | None = Field(
         None,
         description="A URL of the apprise library (`pip install 'headgate[apprise]'`), for chats and phones; write its secrets as references.",
@@ -237,27 +243,32 @@ class NotifySpec(Strict):
         ["failure", "rejects", "recovery"],
         description="What is told: that an import fails (or its definition is broken), that it has more rejects than `rejects_over`, that it is well again.",
     )
-    rejects_over: int | str | None = Field(
-        None,
-        description="How many rejects of a run are no reason to tell, as a number or a share of the records read (`1%`); by default no number is one.",
+    rejects_over: int | str = Field(
+        0,
+        description="How many rejects a run may have without anybody being told, as a number or a share of the records read (`1%`).",
     )
 
     @field_validator("rejects_over")
     @classmethod
-    def _share(cls, value: int | str | None) -> int | str | None:
-        return RejectSpec(limit=value).limit
+    def _share(cls, value: int | str) -> int | str:
+        RejectSpec(limit=value)
+        return value
 
 
 class MailSpec(Strict):
     """The server that sends e-mail."""
 
     host: str = Field(description="Its name.")
-    port: int | None = Field(None, ge=1, le=65_535, description="Its port; by default 587, or 465 with `security: tls`.")
+    port: int | None = Field(
+        None, ge=1, le=65_535, description="Its port; by default 587, or 465 with `security: tls`."
+    )
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
         description="How the connection is made secret: by STARTTLS, without which nothing is sent, by TLS from the beginning, or not at all.",
     )
-    ca_file: str | None = Field(None, description="Certificates of authorities to trust in place of the system's (PEM).")
+    ca_file: str | None = Field(
+        None, description="Certificates of authorities to trust in place of the system's (PEM)."
+    )
     user: str | None = Field(None, description="Login.")
     password: str | None = Field(None, description="Its password, as a reference: `${env:MAIL_PASSWORD}`.")
     sender: str = Field(alias="from", description="Address that notifications come from.")

@@ -27,7 +27,13 @@ from headgate.model.triggers import ScheduleSpec
 _FOLD: Final = timedelta(hours=3)
 """More than any clock was ever put back."""
 _COUNTED: Final = 1_000
-_WINDOWS: Final = (timedelta(hours=1), timedelta(days=2), timedelta(days=40), timedelta(days=400), timedelta(days=3_000))
+_WINDOWS: Final = (
+    timedelta(hours=1),
+    timedelta(days=2),
+    timedelta(days=40),
+    timedelta(days=400),
+    timedelta(days=3_000),
+)
 
 
 def moments(schedule: ScheduleSpec, after: datetime) -> Iterator[datetime]:

@@ -48,21 +48,33 @@ def test_where_clocks_are_changed(case):
 @pytest.mark.parametrize("cron", ["*/15 * * * *", "30 2 * * *", "0 */2 * * *", "5,35 1-3 * * *"])
 def test_wherever_one_begins_the_moments_are_the_same(cron, zone):
     schedule = ScheduleSpec(cron=cron, timezone=zone)
-    for begin in (datetime(2026, 10, 3, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC), datetime(2027, 3, 27, tzinfo=UTC)):
+    for begin in (
+        datetime(2026, 10, 3, tzinfo=UTC),
+        datetime(2026, 10, 24, tzinfo=UTC),
+        datetime(2027, 3, 27, tzinfo=UTC),
+    ):
         end = begin + timedelta(days=2)
         whole = [m for m in following(schedule, begin, 400) if m <= end]
         steps = [begin + timedelta(minutes=7 * n) for n in range(2 * 24 * 60 // 7)]
-        assert [following(schedule, s)[0] for s in steps] == [next(m for m in following(schedule, begin, 400) if m > s) for s in steps]
+        assert [following(schedule, s)[0] for s in steps] == [
+            next(m for m in following(schedule, begin, 400) if m > s) for s in steps
+        ]
         assert whole == sorted(set(whole))
 
 
 def test_every_is_counted_from_fixed_points():
     after = datetime(2026, 3, 1, 12, 7, 30, tzinfo=UTC)
-    assert [f"{m:%H:%M:%S}" for m in following(ScheduleSpec(every="15m"), after, 3)] == ["12:15:00", "12:30:00", "12:45:00"]
+    assert [f"{m:%H:%M:%S}" for m in following(ScheduleSpec(every="15m"), after, 3)] == [
+        "12:15:00",
+        "12:30:00",
+        "12:45:00",
+    ]
     assert following(ScheduleSpec(every="15m"), datetime(2026, 3, 1, 12, 15, tzinfo=UTC))[0].minute == 30
 
 
-@pytest.mark.parametrize("schedule", [ScheduleSpec(every="7m"), ScheduleSpec(cron="*/7 * * * *", timezone="Europe/Paris")])
+@pytest.mark.parametrize(
+    "schedule", [ScheduleSpec(every="7m"), ScheduleSpec(cron="*/7 * * * *", timezone="Europe/Paris")]
+)
 @pytest.mark.parametrize("away", [timedelta(seconds=1), timedelta(minutes=7), timedelta(days=7), timedelta(days=3_650)])
 def test_the_latest_is_found_however_long_nobody_looked(schedule, away):
     now = datetime(2026, 10, 25, 1, 30, 59, tzinfo=UTC)
