@@ -12,7 +12,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -359,10 +359,17 @@ def commands() -> str:
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)
         if command and not command.hidden:
-            out.append(
-                f"\n## headgate {name}\n\n" + help_of(command, click.Context(command, parent=root, info_name=name))
-            )
+            context = click.Context(command, parent=root, info_name=name)
+            out.append(f"\n## headgate {name}\n\n" + help_of(command, context))
+            out.extend(parts_of(command, context))
     return "".join(out) + "\nThe exit codes are in [exit-codes.md](exit-codes.md).\n"
+
+
+def parts_of(command: click.Command, context: click.Context) -> Iterator[str]:
+    """The commands that a command is made of, if it is."""
+    for name, part in command.commands.items() if isinstance(command, click.Group) else ():
+        below = click.Context(part, parent=context, info_name=name)
+        yield f"\n### {below.command_path}\n\n" + help_of(part, below)
 
 
 def help_of(command: click.Command, context: click.Context) -> str:

@@ -68,6 +68,10 @@ def test_every_command_and_option_is_documented_and_every_help_ends_with_an_exam
         assert all(p.help for p in command.params if isinstance(p, click.Option)), name
         assert f"headgate {name}" in section.partition("xample")[2], name
         assert "xit code" in section, name
+        for part, below in command.commands.items() if isinstance(command, click.Group) else ():
+            own = section.partition(f"\n### headgate {name} {part}\n")[2].partition("\n### ")[0]
+            assert f"headgate {name} {part}" in own.partition("xample")[2], part
+            assert [o for p in below.params if isinstance(p, click.Option) for o in p.opts if o not in own] == [], part
 
 
 def test_every_key_of_a_definition_is_documented() -> None:

@@ -18,7 +18,7 @@ import urllib3
 from .servers import START_SECONDS, free_port
 
 PROGRAM = "from headgate.cli.main import main; main()"
-_TOKEN = re.compile(r"\bhg_\w+")
+_TOKEN = re.compile(r"\bhg_[\w-]{49}")
 
 
 class Serving:

@@ -224,12 +224,16 @@ class Project:
 
         When it is opened, runs whose process died are closed as what their destination says of them.
         """
+        ledger = self.open_ledger()
+        recover(self, ledger)
+        return ledger
+
+    def open_ledger(self) -> Ledger:
+        """The ledger once more, for what must not wait for others that use `ledger`."""
         from headgate.ledger import open_ledger
 
         place = resolve(self.settings.ledger, self.folder, "ledger") or self.state / "ledger.db"
-        ledger = open_ledger(place, base=self.folder, files=self.state)
-        recover(self, ledger)
-        return ledger
+        return open_ledger(place, base=self.folder, files=self.state)
 
     def prune_journals(self) -> list[int]:
         """Remove journals that are too old or too much; the runs they were of cannot be undone any more."""

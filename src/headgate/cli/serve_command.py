@@ -28,11 +28,21 @@ from headgate.model.errors import UsageError
     type=click.Path(exists=True, dir_okay=False),
     help="The certificate's key, if it is in a file of its own.",
 )
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address or network of a proxy that is told who the client is and whether it came over TLS; may be repeated.",
+)
 def serve(
     host: str, port: int, workers: int, deadline: float, max_body: int, max_records: int, no_auth: bool,
-    certfile: str | None, keyfile: str | None,
+    certfile: str | None, keyfile: str | None, proxies: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Serve the project over HTTP: synchronous imports, webhooks, runs.
+
+    Whoever asks shows a token. The first one, an administrator's, is made and shown when the server starts and there is none;
+    headgate tokens makes others.
 
     \b
     Example:
@@ -43,8 +53,16 @@ def serve(
     Exit codes: 0 stopped; 1 failed; 2 wrong use or definition.
     """
     from headgate.app.project import find_project
-    from headgate.server.context import ServeOptions
-    from headgate.server.run import serve as run
+
+    try:
+        from headgate.server.context import ServeOptions
+        from headgate.server.run import serve as run
+    except ModuleNotFoundError as e:
+        if (e.name or "").startswith("headgate"):
+            raise
+        raise UsageError(
+            "serving needs more than is installed", hint="Install it: pip install 'headgate[server]'."
+        ) from None
 
     project = find_project()
     if not project.is_project:
@@ -54,5 +72,20 @@ def serve(
             f"--no-auth lets everybody do everything, and {host} can be reached by others",
             hint="Leave --no-auth out, or listen on 127.0.0.1.",
         )
+    if keyfile and not certfile:
+        raise UsageError("a key is of no use without its certificate", hint="Name it: --certfile FILE.")
+    _check_proxies(proxies)
     options = ServeOptions(host, port, workers, deadline, max_body << 20, max_records)
-    return run(project, options, authorize=not no_auth, certfile=certfile, keyfile=keyfile)
+    return run(project, options, authorize=not no_auth, certfile=certfile, keyfile=keyfile, proxies=proxies)
+
+
+def _check_proxies(proxies: tuple[str, ...]) -> None:
+    import ipaddress
+
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise UsageError(
+                f"--proxy {proxy} is no address and no network", hint="Write 10.0.0.5 or 10.0.0.0/24."
+            ) from None

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from headgate.model.access import Actor, Role, reaches
+
 from .problems import Problem
 
+__all__ = ["Guard", "OpenGuard", "Principal", "Role", "secured", "unsecured"]
+
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class Role(IntEnum):
-    """What somebody may do; a higher role may all that a lower may."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +26,34 @@ class Principal:
     Attributes:
         name: of the token or user, for the audit log.
         imports: names and patterns (``orders-*``) of the only imports that may be touched; None for all.
+        address: of the client.
     """
 
     name: str
     role: Role
     imports: frozenset[str] | None = None
+    address: str = ""
 
     def reaches(self, import_name: str) -> bool:
         """Whether this import may be touched."""
-        return self.imports is None or any(fnmatchcase(import_name, pattern) for pattern in self.imports)
+        return reaches(self.imports, import_name)
+
+    @property
+    def actor(self) -> Actor:
+        """As the audit log names them."""
+        return Actor(self.name, self.address)
 
 
 class Guard(Protocol):
     """Knows callers."""
+
+    async def meet(self, request: HTTPConnection) -> None:
+        """Look a caller up who is not known yet, without holding others up; `admit` then has nothing to wait for.
+
+        Raises:
+            Problem: see `admit`.
+        """
+        ...
 
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """Who asks, if they may. Quick enough for every request: it does not wait for the ledger as a rule.
@@ -62,6 +71,9 @@ class Guard(Protocol):
 
 class OpenGuard:
     """Lets everybody do everything: for tests, and for a server that only this machine can reach (``--no-auth``)."""
+
+    async def meet(self, request: HTTPConnection) -> None:
+        """See `Guard`."""
 
     def admit(self, request: HTTPConnection, role: Role, import_name: str | None = None) -> Principal:
         """See `Guard`."""
@@ -102,6 +114,7 @@ def secured(
 
     async def guarded(request: Request) -> Response:
         guard: Guard = request.app.state.context.guard
+        await guard.meet(request)
         principal = guard.admit(request, role, request.path_params[import_param] if import_param else None)
         if principal.imports is not None and not import_param and not narrows:
             raise Problem(403, "forbidden", f"{principal.name} may touch only some imports, and this concerns all")

@@ -10,13 +10,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
+from . import access_api, session_api
 from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
+from .guard import LedgerGuard
+from .headers import with_headers
+from .presence import Presence
 from .problems import Problem, on_error, on_fault, on_http, on_problem
+
+
+class Application(Starlette):
+    """Starlette, with headers on every answer, also on that to a fault."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Starlette`."""
+        await super().__call__(scope, receive, with_headers(scope, send))
 
 
 def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlette:
@@ -28,7 +41,7 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
     context = Context(project, options, guard)
     routes = _routes()
     check_secured(routes)
-    app = Starlette(
+    app = Application(
         routes=routes,
         lifespan=_lifespan,
         exception_handlers={
@@ -44,13 +57,17 @@ def create_app(project: Project, options: ServeOptions, guard: Guard) -> Starlet
 
 
 def _routes() -> list[BaseRoute]:
-    return [unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive")]
+    return [
+        unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive"),
+        *access_api.routes(),
+        *session_api.routes(),
+    ]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
-    del context
-    return []
+    guard = context.guard
+    return [Presence(guard)] if isinstance(guard, LedgerGuard) else []
 
 
 @asynccontextmanager
