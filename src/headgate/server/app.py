@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, session_api
+from . import access_api, session_api, triggers_api
 from .access import Guard, check_secured, unsecured
 from .context import Component, Context, ServeOptions
 from .guard import LedgerGuard
@@ -61,13 +61,15 @@ def _routes() -> list[BaseRoute]:
         unsecured("/healthz", _healthz, methods=["GET"], why="says only that the process is alive"),
         *access_api.routes(),
         *session_api.routes(),
+        *triggers_api.routes(),
     ]
 
 
 def _components(context: Context) -> list[Component]:
     """What goes on beside requests, in the order in which it begins."""
     guard = context.guard
-    return [Presence(guard)] if isinstance(guard, LedgerGuard) else []
+    found: list[Component] = [Presence(guard)] if isinstance(guard, LedgerGuard) else []
+    return [*found, triggers_api.TriggersComponent(context)]
 
 
 @asynccontextmanager

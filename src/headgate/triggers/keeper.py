@@ -37,7 +37,8 @@ Log = Callable[[str], None]
 Loaded = Definition | HeadgateError
 
 
-def _log(text: str) -> None:
+def log(text: str) -> None:
+    """Say something on standard error."""
     sys.stderr.write(f"headgate: {text}\n")
     sys.stderr.flush()
 
@@ -78,9 +79,12 @@ class Keeper:
         queue: where runs are put.
         sending: how somebody is told.
         log: where it says what it does.
+
+    Attributes:
+        mine: whether it is this one's turn.
     """
 
-    def __init__(self, project: Project, queue: Queue, *, sending: Callable[..., None] = send, log: Log = _log) -> None:
+    def __init__(self, project: Project, queue: Queue, *, sending: Callable[..., None] = send, log: Log = log) -> None:
         self._project, self._log = project, log
         self.triggers = Triggers(project.ledger.store())
         self.clock = Clock(self.triggers, queue)
@@ -88,6 +92,7 @@ class Keeper:
         self._watchman = Watchman(project, self.triggers, sending)
         self._catalog = Catalog(project)
         self._holder = uuid.uuid4().hex
+        self.mine = False
         self._next: dict[str, datetime] = {}
         self._unable: dict[str, tuple[datetime, str]] = {}
         self._said: dict[str, str] = {}
@@ -142,7 +147,8 @@ class Keeper:
         Returns:
             Whether it was this one's turn.
         """
-        if not self.triggers.look_after(self._holder, now, _TURN):
+        self.mine = self.triggers.look_after(self._holder, now, _TURN)
+        if not self.mine:
             return False
         found = self._catalog.look()
         came = self.triggers.signals()

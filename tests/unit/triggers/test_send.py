@@ -19,6 +19,7 @@ from headgate.ledger.triggers import Notice
 from headgate.model.errors import HeadgateError
 from headgate.model.triggers import MailSpec, TargetSpec
 from headgate.triggers.send import send, signed
+from support.hearing import listening
 from support.servers import free_port
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,6 +33,12 @@ BODY = {
 }  # fmt: skip
 NOTICE = Notice("msg_1", "products", "failure", "t", BODY, "waiting", 1, NOW, "", NOW)
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef").decode()
+
+
+@pytest.fixture
+def hearing():
+    with listening() as server:
+        yield server
 
 
 def hook(hearing, **more):

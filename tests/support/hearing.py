@@ -1,11 +1,11 @@
-"""Servers that hear what is told."""
+"""A server that hears what is told."""
 
 from __future__ import annotations
 
 import http.server
 import threading
-
-import pytest
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Hearing(http.server.ThreadingHTTPServer):
@@ -32,8 +32,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def hearing():
+@contextmanager
+def listening() -> Iterator[Hearing]:
+    """One that listens."""
     with Hearing() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
