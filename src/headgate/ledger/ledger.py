@@ -21,7 +21,7 @@ from headgate.model.outcome import REJECTS, Account, Outcome
 from headgate.model.record import Reject, RejectCount, State
 from headgate.model.run import Kind, Run, Status
 
-from . import leases, migrate, statements, states
+from . import leases, migrate, queue_statements, statements, states
 from .files import RunFiles
 from .process import this_process
 from .rows import account_json, reject_body, reject_of, run_of, run_row, time_text, to_json
@@ -46,6 +46,7 @@ class Ledger(RunFiles):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._there = False
+        self._work = 0
 
     def __enter__(self) -> Self:
         return self
@@ -94,20 +95,43 @@ class Ledger(RunFiles):
                 run.fence = leases.take(session, run.lease)
             if run.kind is Kind.RETRY:
                 states.check_alone(session, run.parent_id)
+            work, self._work = self._work, 0
+            queued = work if work and self._is_queued(session, work) else 0
             left = self._left(session, run) if resume else None
             if left is not None:
                 left.fence, run = run.fence, left
                 session.query(statements.REOPEN, [run.fence, *signs, run.id])
+            elif queued:
+                run.id = queued
+                session.query(statements.BEGIN_QUEUED, [*run_row(run)[1:], *signs, run.id])
             else:
                 session.query(statements.COUNT_UP, ["run"])
                 ((run.id,),) = session.query(statements.COUNTER, ["run"])
                 session.query(statements.ADD_RUN, [*run_row(run), *signs])
+            if work:
+                session.query(queue_statements.BEGUN, [run.id, work])
+            if queued and run.id != queued:
+                values = [
+                    Status.CANCELLED.value,
+                    f"run {run.id}, which was left half-way, goes on instead",
+                    _now(),
+                    _now(),
+                ]
+                session.query(queue_statements.CLOSE_QUEUED, [*values, queued])
             if run.lease:
                 session.query(statements.HOLD, [run.id, run.lease])
         if run.kind is Kind.PLAN:
             with _plan_files(folder := self.changes_path(run.id).parent):
                 folder.mkdir(parents=True, exist_ok=True)
         return run
+
+    def fulfil(self, work_id: int) -> None:
+        """Let the next `begin` be that of work from the queue: under the number it was given, if that has not been used."""
+        self._work = work_id
+
+    def _is_queued(self, session: Session, run_id: int) -> bool:
+        session.query(statements.LOCK_RUN, [run_id])
+        return [tuple(row) for row in session.query(statements.STATUS, [run_id])] == [(Status.QUEUED.value,)]
 
     def _left(self, session: Session, run: Run) -> Run | None:
         place = [run.import_name, run.destination]
@@ -386,10 +410,27 @@ class Ledger(RunFiles):
             raise self._no_run(run_id)
         return run_of(rows[0])
 
-    def runs(self, limit: int = 20, import_name: str | None = None, kind: Kind | None = None) -> list[Run]:
-        """The newest runs and plans, newest first."""
-        name, of_kind = import_name or "", kind.value if kind else ""
-        return [run_of(r) for r in self._query(statements.RUNS, [name, name, of_kind, of_kind, limit])]
+    def runs(
+        self,
+        limit: int = 20,
+        import_name: str | None = None,
+        kind: Kind | None = None,
+        *,
+        status: Status | None = None,
+        before: int = 0,
+    ) -> list[Run]:
+        """The newest runs and plans, newest first.
+
+        Args:
+            before: only those with lower numbers; 0 for all.
+        """
+        name, of_kind, in_status = import_name or "", kind.value if kind else "", status.value if status else ""
+        values = [name, name, of_kind, of_kind, in_status, in_status, before, before, limit]
+        return [run_of(r) for r in self._query(statements.RUNS, values)]
+
+    def changed(self, since: datetime, limit: int = 1_000) -> list[Run]:
+        """Runs that wait, go on, or gave a sign since then, newest first."""
+        return [run_of(r) for r in self._query(statements.CHANGED, [time_text(since.astimezone(UTC)), limit])]
 
     def rejects(
         self,

@@ -29,7 +29,13 @@ ADD_RUN: Final = (
     f" values ({', '.join('?' for _ in RUN_COLUMNS + PROCESS_COLUMNS)})"
 )
 RUN: Final = f"{_RUN} where id = ?"
-RUNS: Final = f"{_RUN} where (? = '' or import_name = ?) and (? = '' or kind = ?) order by id desc limit ?"
+BEGIN_QUEUED: Final = (
+    f"update headgate_run set {', '.join(f'{c} = ?' for c in RUN_COLUMNS[1:] + PROCESS_COLUMNS)} where id = ?"
+)
+RUNS: Final = f"""
+{_RUN} where (? = '' or import_name = ?) and (? = '' or kind = ?) and (? = '' or status = ?) and (? = 0 or id < ?)
+order by id desc limit ?"""
+CHANGED: Final = f"{_RUN} where (status in ('queued', 'running') or heartbeat >= ?) order by id desc limit ?"
 NEAREST_RUNS: Final = """
 select max(case when id < ? then id end), min(case when id > ? then id end) from headgate_run"""
 # These change nothing: whoever comes to the same row waits until the transaction has ended.
@@ -44,7 +50,7 @@ set status = ?, account = ?, partitions = ?, schema_changes = ?, warnings = ?, e
     in_doubt = ?, heartbeat = ?
 where id = ?"""
 OPEN_RUNS: Final = """
-select id, host, pid, born, heartbeat, lease from headgate_run where status in ('queued', 'running') order by id"""
+select id, host, pid, born, heartbeat, lease from headgate_run where status = 'running' order by id"""
 ABANDON: Final = """
 update headgate_run set status = 'failed', error = ?, finished = ?, in_doubt = case when lease = '' then 0 else 1 end
 where id = ? and status in ('queued', 'running')"""
@@ -116,7 +122,7 @@ REPLACE_REJECT: Final = "update headgate_reject set body = ? where run_id = ? an
 
 # Retries. A retry's family is its parent, itself, and the other retries of that parent: a record fixed or ignored is so in all.
 _RETRIES: Final = "select id from headgate_run where kind = 'retry' and parent_id = ?"
-OPEN_RETRIES: Final = f"{_RETRIES} and status in ('queued', 'running')"
+OPEN_RETRIES: Final = f"{_RETRIES} and status = 'running'"
 RETRIES: Final = f"{_RETRIES} order by id"
 _FAMILY: Final = f"(run_id = ? or run_id in ({_RETRIES})) and outcome <> 'skipped'"
 ADD_CARRIED: Final = """
