@@ -27,13 +27,13 @@ class Counting:
     def waiting(self, name):
         return ""
 
-    def put(self, turn, name, reason, files):
+    def put(self, turn, definition, reason, files):
         turn.session.query(
             "insert into headgate_signal (name, came) values (?, 1)"
             " on conflict (name) do update set came = headgate_signal.came + 1",
-            [f"put {name}"],
+            [f"put {definition.name}"],
         )
-        self.put_in.append((name, reason, files))
+        self.put_in.append((definition.name, reason, files))
         return len(self.put_in)
 
 
@@ -246,10 +246,10 @@ from headgate.triggers.clock import Clock, World
 from headgate.triggers.watch import Listed
 
 class Counting:
-    def put(self, turn, name, reason, files):
+    def put(self, turn, definition, reason, files):
         turn.session.query(
             "insert into headgate_signal (name, came) values (?, 1)"
-            " on conflict (name) do update set came = headgate_signal.came + 1", [f"put {name}"])
+            " on conflict (name) do update set came = headgate_signal.came + 1", [f"put {definition.name}"])
         return 1
 
 spec = {"source": "inbox/*.csv", "operation": "append", "destination": {"connection": "shop", "table": "t"},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -285,17 +286,17 @@ def _paths(spec: SourceSpec) -> list[str]:
     return [spec.path] if isinstance(spec.path, str) else list(spec.path or ())
 
 
-def only(definition: Definition, paths: Sequence[str]) -> Definition:
-    """A definition that reads just some of the files that its source means.
+def only(source: SourceSpec, paths: Sequence[str]) -> str:
+    """What reads just some of the files that a source means, as a setting over its definition (``source=…``).
 
     Args:
         paths: as `Project.place` counts them.
     """
-    source = _placed(definition.spec.source)
-    if source.connection is not None:
+    placed = _placed(source)
+    if placed.connection is not None:
         paths = [re.sub(r"[*?[]", r"[\g<0>]", p) for p in paths]
-    found = source.model_copy(update={"path": list(paths)})
-    return replace(definition, spec=definition.spec.model_copy(update={"source": found}))
+    found = placed.model_copy(update={"path": list(paths)}).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return f"source={json.dumps(found, ensure_ascii=False)}"
 
 
 def _placed(spec: SourceSpec) -> SourceSpec:

@@ -217,14 +217,3 @@ create table headgate_keeper (
   holder text not null,
   until text not null
 );
-
--- Imports that triggers have started and that have not been run yet, in the order in which they are run. files is a JSON list
--- of the only files that are read; null for all.
-create table headgate_due (
-  id bigint not null primary key,
-  import_name text not null,
-  reason text not null,
-  files text,
-  created text not null
-);
-insert into headgate_counter (name, value) values ('due', 0);

@@ -34,7 +34,8 @@ _SIGNALS: Final = "select name, came from headgate_signal"
 _ENDS: Final = """
 select id, status, finished, account from headgate_run where import_name = ? and kind = 'run' order by id desc limit ?"""
 _GOING: Final = """
-select id from headgate_run where import_name = ? and kind = 'run' and status in ('queued', 'running') order by id limit 1"""
+select id, status from headgate_run where import_name = ? and kind = 'run' and status in ('queued', 'running')
+order by id limit 1"""
 _KEEPER: Final = "select holder, until from headgate_keeper where name = ?"
 _ADD_KEEPER: Final = (
     "insert into headgate_keeper (name, holder, until) values (?, '', '') on conflict (name) do nothing"
@@ -188,10 +189,10 @@ class Triggers:
         rows = self._store.query(_ENDS, [name, _LOOKED_BACK])
         return [End(int(n), str(s), str(f or ""), json.loads(a)) for n, s, f, a in rows]
 
-    def going(self, name: str) -> int | None:
-        """The run of an import that is going on."""
+    def going(self, name: str) -> tuple[int, bool] | None:
+        """The run of an import that waits or is going on, and whether it is going on."""
         rows = self._store.query(_GOING, [name])
-        return int(rows[0][0]) if rows else None
+        return (int(rows[0][0]), rows[0][1] == "running") if rows else None
 
     # ---- webhooks ------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class Queue(Protocol):
         """What there is of an import in the queue or going on, for people; empty when there is nothing."""
         ...
 
-    def put(self, turn: Turn, name: str, reason: str, files: Sequence[str] | None) -> int:
+    def put(self, turn: Turn, definition: Definition, reason: str, files: Sequence[str] | None) -> int:
         """Have an import run, in a turn's transaction.
 
         Args:
@@ -39,7 +39,7 @@ class Queue(Protocol):
             files: the only ones of its source that are read; None for all.
 
         Returns:
-            Its number.
+            The number of its run.
         """
         ...
 
@@ -148,7 +148,7 @@ class Clock:
                 return None
             turn.memory.state, found = reasons(definition, turn.memory, world, now)
             turn.keep()
-            return self._put(turn, definition.name, "; ".join(found), None) if found else None
+            return self._put(turn, definition, "; ".join(found), None) if found else None
 
     def arrive(
         self, definition: Definition, listed: Sequence[Listed], now: datetime
@@ -170,12 +170,12 @@ class Clock:
             seen = look(watch, listed, before := turn.watched(), now)
             turn.see(before, seen.files)
             shown = f"{seen.due[0]} came" if len(seen.due) == 1 else f"{len(seen.due):,} files came"
-            return (self._put(turn, name, shown, seen.due) if seen.due else None), seen.ripe
+            return (self._put(turn, definition, shown, seen.due) if seen.due else None), seen.ripe
 
-    def run(self, name: str, by: str) -> Started:
+    def run(self, definition: Definition, by: str) -> Started:
         """Start an import by hand."""
-        with self._triggers.turn(name) as turn:
-            return self._put(turn, name, f"by hand ({by})", None)
+        with self._triggers.turn(definition.name) as turn:
+            return self._put(turn, definition, f"by hand ({by})", None)
 
     def pause(self, name: str, by: str, now: datetime) -> bool:
         """Start an import by itself no longer; False when it was paused before."""
@@ -199,5 +199,5 @@ class Clock:
             turn.keep()
             return True
 
-    def _put(self, turn: Turn, name: str, reason: str, files: Sequence[str] | None) -> Started:
-        return Started(name, reason, self._queue.put(turn, name, reason, files))
+    def _put(self, turn: Turn, definition: Definition, reason: str, files: Sequence[str] | None) -> Started:
+        return Started(definition.name, reason, self._queue.put(turn, definition, reason, files))

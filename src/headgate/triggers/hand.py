@@ -11,7 +11,7 @@ from headgate.ledger.triggers import Triggers
 from headgate.model.access import Actor, Entry
 
 from .clock import Clock
-from .performer import DueQueue, known
+from .queue import WorkQueue
 
 
 def by_hand(project: Project, what: str, name: str, actor: Actor) -> tuple[str, dict[str, Any]]:
@@ -24,15 +24,16 @@ def by_hand(project: Project, what: str, name: str, actor: Actor) -> tuple[str, 
         What was done: for a person, and as JSON.
 
     Raises:
-        UsageError: there is no such import.
+        UsageError: there is no such import; or it is to be run and its definition has a mistake.
     """
-    known(project, name)
+    if what == "run" or name not in project.import_files:
+        definition = project.load(name)
     store = project.ledger.store()
-    clock = Clock(Triggers(store), DueQueue(project))
+    clock = Clock(Triggers(store), WorkQueue(project))
     told: dict[str, Any] = {"import": name}
     if what == "run":
-        started = clock.run(name, actor.name)
-        text, told = f"{name} is waiting for its turn.", told | {"queued": started.number}
+        started = clock.run(definition, actor.name)
+        text, told = f"{name} will be run {started.number}.", told | {"run": started.number}
     elif what == "pause":
         changed = clock.pause(name, actor.name, datetime.now(UTC))
         text, told = f"{name} is paused.", told | {"paused": True, "changed": changed}

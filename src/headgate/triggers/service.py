@@ -5,15 +5,16 @@ from __future__ import annotations
 from headgate.app.project import Project
 
 from .keeper import Keeper, log
-from .performer import DueQueue, Performer
+from .performer import Performer
+from .queue import WorkQueue
 
 
 class Service:
     """Of several at one ledger, one is at it at a time."""
 
     def __init__(self, project: Project) -> None:
-        self._keeper = Keeper(project, DueQueue(project))
-        self._performer = Performer(project, lambda: self._keeper.mine, log)
+        self._keeper = Keeper(project, WorkQueue(project))
+        self._performer = Performer(project, log)
 
     def start(self) -> None:
         """Begin."""
