@@ -159,10 +159,8 @@ def test_a_schedule_runs_and_starts_what_comes_after_it_and_can_be_paused(shop):
 
 
 def test_a_broken_definition_does_not_stop_the_others_and_is_told(shop, hearing):
-    (shop.folder / "headgate.yaml").write_text(
-        "connections:\n  shop: sqlite:///shop.db\nnotify:\n  to: [ { webhook: { url: '%s', private: true } } ]\n"
-        % hearing.url
-    )
+    told_to = f"notify: {{ to: [ {{ webhook: {{ url: '{hearing.url}', private: true }} }} ] }}"
+    (shop.folder / "headgate.yaml").write_text(f"connections:\n  shop: sqlite:///shop.db\n{told_to}\n")
     shop.define("products", WATCHED)
     shop.define("broken", WATCHED)
     with shop.serving() as server:
