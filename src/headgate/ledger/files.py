@@ -30,6 +30,10 @@ class RunFiles(ABC):
         """
         return self._folder / "plans" / f"{run_id}.arrow"
 
+    def corrected_path(self, name: str) -> Path:
+        """Where a file with corrected records waits for its retry."""
+        return self._folder / "corrected" / name
+
     def keep(self, path: Path) -> None:
         """Keep a finished file that belongs to a run, so that it outlives a power cut and every machine of the ledger
         can have it. Comes before the ledger says that the run is done.
