@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from headgate.model.errors import DefinitionError, UsageError
 from headgate.model.incremental import Since
 from headgate.model.request import RequestSpec
-from headgate.model.spec import ImportSpec, ProjectSpec, SourceSpec
+from headgate.model.spec import TRIGGERS, ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
 from headgate.spi.destination import Destination
-from headgate.spi.place import is_pattern
+from headgate.spi.place import Place, is_pattern
 from headgate.spi.source import Reaches, Source
 
 from . import yaml_file
+from .chain import check_after
 from .recovery import recover
 from .references import resolve, without_secrets
 
@@ -57,8 +60,9 @@ class Definition:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the definition's canonical JSON, 16 hexadecimal digits of it."""
-        return hashlib.sha256(self.spec.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+        """SHA-256 over the canonical JSON of what it does, 16 hexadecimal digits of it."""
+        canonical = self.spec.model_dump_json(by_alias=True, exclude=set(TRIGGERS))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 class Project:
@@ -113,6 +117,15 @@ class Project:
             one = lookup.connection
             if one is not None and "://" not in one and one not in self.settings.connections:
                 self._no_connection(one, document.where(("lookups", name, "connection")))
+        check_after(file.stem, spec, document, self.import_files)
+        if spec.notify is not None and self.settings.mail is None:
+            for n, target in enumerate(spec.notify.to):
+                if target.email:
+                    raise DefinitionError(
+                        f"notify names e-mail addresses, and {SETTINGS} does not say how they are reached",
+                        where=document.where(("notify", "to", n)),
+                        hint="Add mail: { host: …, from: … } there.",
+                    )
         return Definition(file.stem, spec, self.folder, file)
 
     def _no_connection(self, name: str, where: str = "") -> None:
@@ -167,14 +180,30 @@ class Project:
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base)
         if spec.path is not None:
-            scheme, options = self._reached(spec.connection, registry.PLACES)
-            place: registry.PlaceFactory = registry.load(registry.PLACES, scheme)
+            options, make = self._place(spec.connection)
             files = registry.load(registry.SOURCES, FILES)
-            return files(spec, base, registry.Connected(options, place=place(options)))
+            return files(spec, base, registry.Connected(options, place=make(options)))
         scheme, options = self._reached(spec.connection, registry.SOURCES)
         factory: registry.SourceFactory = _reader(scheme)
         folder = base if "://" in spec.connection else self.folder
         return factory(spec, folder, registry.Connected(options, since))
+
+    def _place(self, connection: str) -> tuple[Mapping[str, Any], registry.PlaceFactory]:
+        scheme, options = self._reached(connection, registry.PLACES)
+        return options, registry.load(registry.PLACES, scheme)
+
+    def place(self, spec: SourceSpec) -> tuple[Place | None, list[str]]:
+        """Where the files of a source lie, None for this machine, and their paths and patterns there. Nothing is opened
+        before it is used.
+
+        Raises:
+            UsageError: no such connection or connector, or a reference cannot be resolved.
+        """
+        paths = _paths(spec := _placed(spec))
+        if spec.connection is None:
+            return None, paths
+        options, make = self._place(spec.connection)
+        return make(options), paths
 
     def reach(self, name: str) -> str | None:
         """What answers at a connection that only sources know, in a few words; None for every other connection.
@@ -246,6 +275,28 @@ def _reader(scheme: str) -> registry.SourceFactory:
             hint=f"It has: {', '.join(own)}. Other databases are read through SQLAlchemy: pip install 'headgate[sqlalchemy]' and a driver.",
         ) from e
     return found
+
+
+def lies_here(spec: SourceSpec) -> bool:
+    """Whether the files of a source are on this machine."""
+    return _placed(spec).connection is None
+
+
+def _paths(spec: SourceSpec) -> list[str]:
+    return [spec.path] if isinstance(spec.path, str) else list(spec.path or ())
+
+
+def only(source: SourceSpec, paths: Sequence[str]) -> str:
+    """What reads just some of the files that a source means, as a setting over its definition (``source=…``).
+
+    Args:
+        paths: as `Project.place` counts them.
+    """
+    placed = _placed(source)
+    if placed.connection is not None:
+        paths = [re.sub(r"[*?[]", r"[\g<0>]", p) for p in paths]
+    found = placed.model_copy(update={"path": list(paths)}).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return f"source={json.dumps(found, ensure_ascii=False)}"
 
 
 def _placed(spec: SourceSpec) -> SourceSpec:

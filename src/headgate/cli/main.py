@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "run_commands", "resume": "undo_commands", "undo": "undo_commands", "runs": "ledger_commands", "show": "ledger_commands", "rejects": "ledger_commands",
     "retry": "retry_command", "serve": "serve_command", "worker": "worker_command", "hooks": "hooks_command",
     "tokens": "access_commands", "users": "access_commands", "audit": "access_commands",
+    "triggers": "triggers_commands",
 }  # fmt: skip
 
 

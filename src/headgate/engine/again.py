@@ -17,7 +17,9 @@ class NothingNew(HeadgateError):
 
 def skips(spec: ImportSpec) -> bool:
     """Whether what was imported before is left out."""
-    return (spec.source.again or ("skip" if spec.operation is Operation.APPEND else "run")) == "skip"
+    # A watch reads what has arrived; a mirror has to see all that is there.
+    once = spec.operation is Operation.APPEND or (spec.watch is not None and spec.operation is not Operation.MIRROR)
+    return (spec.source.again or ("skip" if once else "run")) == "skip"
 
 
 class Knowing:

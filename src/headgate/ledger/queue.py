@@ -55,16 +55,20 @@ class Queue:
         Returns:
             The number of both; no number is given out twice.
         """
-        now = _now()
         with self._store.transaction() as session:
-            session.query(statements.COUNT_UP, ["run"])
-            ((number,),) = session.query(statements.COUNTER, ["run"])
-            entered = replace(run, id=number, status=Status.QUEUED)
-            session.query(statements.ADD_RUN, [*run_row(entered), "", 0, "", now])
-            not_before = time_text(work.not_before.astimezone(UTC)) if work.not_before else now
-            name, cause = to_text(work.import_name), to_text(work.cause)
-            values = [number, work.kind.value, name, to_json(work.parameters), cause, now, not_before]
-            session.query(sql.ADD, [*values, WorkStatus.QUEUED.value, number, 0, "", 0, "", "", 0, ""])
+            return self.enter(session, work, run)
+
+    def enter(self, session: Session, work: Work, run: Run) -> int:
+        """The same in a transaction that is going on."""
+        now = _now()
+        session.query(statements.COUNT_UP, ["run"])
+        ((number,),) = session.query(statements.COUNTER, ["run"])
+        entered = replace(run, id=number, status=Status.QUEUED)
+        session.query(statements.ADD_RUN, [*run_row(entered), "", 0, "", now])
+        not_before = time_text(work.not_before.astimezone(UTC)) if work.not_before else now
+        name, cause = to_text(work.import_name), to_text(work.cause)
+        values = [number, work.kind.value, name, to_json(work.parameters), cause, now, not_before]
+        session.query(sql.ADD, [*values, WorkStatus.QUEUED.value, number, 0, "", 0, "", "", 0, ""])
         work.id = work.run_id = int(number)
         return work.id
 

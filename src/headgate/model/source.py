@@ -135,7 +135,7 @@ class SourceSpec(Strict):
     )
     again: Literal["skip", "run"] | None = Field(
         None,
-        description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append, `run` for every other operation.",
+        description="What to do with a file whose content was imported by this import before, whatever its name: leave it out, or read it again. By default `skip` for append and where files are watched for (but not for mirror), `run` otherwise.",
     )
     max_record: int = Field(16 << 20, ge=1024, description="Longest record in bytes; a longer one is a reject [RD08].")
 

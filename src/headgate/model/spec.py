@@ -15,6 +15,7 @@ from .hook import HookSpec
 from .source import SourceSpec as SourceSpec
 from .source import single_select
 from .strict import Scalar, Strict
+from .triggers import AfterSpec, MailSpec, NotifySpec, ScheduleSpec, WatchSpec
 from .types import FieldType
 from .write import Operation
 
@@ -177,6 +178,10 @@ class DeleteSpec(Strict):
     )
 
 
+TRIGGERS = frozenset({"schedule", "watch", "after", "on", "notify"})
+"""What of an import says when it is run and who is told, and nothing about what it does."""
+
+
 class ImportSpec(Strict):
     """An import: source, fields, key, operation and destination."""
 
@@ -230,6 +235,17 @@ class ImportSpec(Strict):
     commit: Literal["run", "batch"] = Field(
         "run", description="Commit once at the end (all or nothing), or after every batch of 65,536 records."
     )
+    schedule: ScheduleSpec | None = Field(None, description="When it is run by itself.")
+    watch: WatchSpec | None = Field(
+        None, description="Run it when files arrive or change where the source's path looks; `true` for the defaults."
+    )
+    after: AfterSpec | None = Field(
+        None, description="Run it when other imports have succeeded; a name, or a list of them."
+    )
+    on: str | None = Field(None, description="Run it when the webhook of this name comes.")
+    notify: NotifySpec | None = Field(
+        None, description="Who is told what became of it, in place of what headgate.yaml says for all imports."
+    )
     hook: HookSpec | None = Field(None, description="Events that other systems send to the server: webhooks.")
 
     @model_validator(mode="before")
@@ -258,6 +274,16 @@ class ImportSpec(Strict):
     @classmethod
     def _path_only(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("watch", mode="before", json_schema_input_type=bool | WatchSpec | None)
+    @classmethod
+    def _defaults(cls, value: object) -> object:
+        return {} if value is True else None if value is False else value
+
+    @field_validator("after", mode="before", json_schema_input_type=str | list[str] | AfterSpec | None)
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return {"imports": value} if isinstance(value, str | list) else value
 
     @field_validator("key", mode="before", json_schema_input_type=str | list[str])
     @classmethod
@@ -297,6 +323,12 @@ class ImportSpec(Strict):
                 self._looks_up(name, f)
             if name.startswith("_"):
                 raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
+        return self
+
+    @model_validator(mode="after")
+    def _watches_files(self) -> ImportSpec:
+        if self.watch is not None and self.source.path in (None, "-"):
+            raise ValueError("watch looks for files; the source has to have a path")
         return self
 
     def _sees_the_whole(self) -> None:
@@ -367,6 +399,24 @@ class ProjectSpec(Strict):
         "by default a file in `.headgate` (or in HEADGATE_HOME). References such as `${env:LEDGER}` keep secrets out.",
     )
     journal: JournalSpec = Field(JournalSpec(), description="How long runs can be undone.")
+    notify: NotifySpec = Field(NotifySpec(), description="Who is told what became of imports.")
+    mail: MailSpec | None = Field(None, description="The server that sends e-mail to those who are told.")
+    url: str = Field(
+        "", description="Where the server is reached (`https://headgate.example.com`), for links in notifications."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("an address begins with https:// or http://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _mailable(self) -> ProjectSpec:
+        if self.mail is None and any(t.email for t in self.notify.to):
+            raise ValueError("notify names e-mail addresses, and mail does not say how they are reached")
+        return self
 
     @field_validator("connections", mode="before", json_schema_input_type=dict[str, str | ConnectionSpec])
     @classmethod

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, events, health, hooks, hooks_api, metrics, records, runs, session_api
+from . import access_api, events, health, hooks, hooks_api, metrics, records, runs, session_api, triggers_api
 from .access import Guard, check_secured
 from .context import Component, Context, ServeOptions
 from .events import Events
@@ -67,6 +67,7 @@ def _routes() -> list[BaseRoute]:
         *runs.routes(),
         *events.routes(),
         *metrics.routes(),
+        *triggers_api.routes(),
     ]
 
 
@@ -79,7 +80,7 @@ def _components(context: Context) -> list[Component]:
     deliveries = hooks.add(context, desk.imports)
     working, told = Working(context, context.options.concurrency), Events(context.project)
     context.parts |= {Working: working, Events: told}
-    return [*presence, desk, deliveries, working, told]
+    return [*presence, desk, deliveries, working, triggers_api.TriggersComponent(context), told]
 
 
 @asynccontextmanager

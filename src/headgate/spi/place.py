@@ -21,10 +21,12 @@ class Entry:
     Attributes:
         path: as above.
         size: bytes.
+        changed: when, in the place's own words; empty where it does not say. It differs after every change.
     """
 
     path: str
     size: int
+    changed: str = ""
 
 
 class Place(Protocol):

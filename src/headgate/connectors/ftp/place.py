@@ -45,7 +45,7 @@ class FtpPlace:
         """See `Place`."""
         with self._talking(folder) as client:
             try:
-                there = list(client.mlsd(self._at(folder), ["type", "size"]))
+                there = list(client.mlsd(self._at(folder), ["type", "size", "modify"]))
             except ftplib.error_perm as e:
                 if str(e).startswith(_NO_FOLDER):
                     return
@@ -53,7 +53,7 @@ class FtpPlace:
         for name, facts in there:
             path = posixpath.join(folder, name)
             if facts.get("type") == "file":
-                yield Entry(path, int(facts.get("size", 0)))
+                yield Entry(path, int(facts.get("size", 0)), facts.get("modify", ""))
             elif deep and facts.get("type") == "dir":
                 yield from self.files(path, deep=True)
 

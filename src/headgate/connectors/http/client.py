@@ -26,8 +26,8 @@ from urllib3.exceptions import (
 
 import headgate
 from headgate.model.errors import SourceError
+from headgate.spi.address import pools
 
-from .address import pools
 from .auth import login
 from .options import ApiOptions, spacing
 from .secrets import Secrets, is_secret

@@ -51,10 +51,10 @@ class ObjectPlace:
         try:
             if deep:
                 for page in obstore.list(self._store, folder or None):
-                    yield from (Entry(str(o["path"]), int(o["size"])) for o in page)
+                    yield from map(_entry, page)
             else:
                 found = obstore.list_with_delimiter(self._store, folder or None)
-                yield from (Entry(str(o["path"]), int(o["size"])) for o in found["objects"])
+                yield from map(_entry, found["objects"])
         except _ERRORS as e:
             raise self._failure(e, folder) from None
 
@@ -94,6 +94,11 @@ class ObjectPlace:
 
     def close(self) -> None:
         """Nothing to disconnect."""
+
+
+def _entry(found: Any) -> Entry:
+    # Two versions may have one time, which is in whole seconds; not every store has tags.
+    return Entry(str(found["path"]), int(found["size"]), f"{found['last_modified']} {found.get('e_tag') or ''}")
 
 
 def _words(e: Exception) -> str:

@@ -64,7 +64,7 @@ class SftpPlace:
                         entry.attrs = await client.stat(self._at(path))
                         kind = entry.attrs.type
                 if kind == asyncssh.FILEXFER_TYPE_REGULAR:
-                    found.append(Entry(path, int(entry.attrs.size or 0)))
+                    found.append(Entry(path, int(entry.attrs.size or 0), _changed(entry.attrs)))
                 elif deep and kind == asyncssh.FILEXFER_TYPE_DIRECTORY and name not in (".", ".."):
                     found += await self._list(path, deep=True)
         except asyncssh.SFTPNoSuchFile:
@@ -166,3 +166,7 @@ class SftpPlace:
             with suppress(Exception):  # it is gone
                 self._runner.run(end())
         self._runner.close()
+
+
+def _changed(attrs: asyncssh.SFTPAttrs) -> str:
+    return "" if attrs.mtime is None else f"{attrs.mtime}.{attrs.mtime_ns or 0:09}"

@@ -40,13 +40,11 @@ def check(host: str, address: str, *, private: bool) -> None:
     ip = _meant(ip_address(address.partition("%")[0]))
     shown = host if host == address else f"{host} ({address})"
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or any(ip in network for network in _NEVER):
-        raise AddressRefusedError(
-            f"{shown} is an address that is never connected to", hint="Check the connection's URL."
-        )
+        raise AddressRefusedError(f"{shown} is an address that is never connected to", hint="Check the URL.")
     if not private and not ip.is_global:
         raise AddressRefusedError(
             f"{shown} is not a public address",
-            hint="If the API is in your own network, say private: true in its connection.",
+            hint="If it is in your own network, say private: true beside its URL.",
         )
 
 
