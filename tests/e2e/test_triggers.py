@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,24 @@ class Shop:
     def runs(self, name: str) -> list[dict[str, object]]:
         return json.loads(self.said("runs", name, "--json"))
 
-    def serving(self) -> Serving:
-        return Serving(self.folder, "--no-auth", home=self.home)
+    @contextmanager
+    def serving(self):
+        """A server, and a worker beside it."""
+        with Serving(self.folder, "--no-auth", home=self.home) as server, self.working():
+            yield server
+
+    @contextmanager
+    def working(self):
+        with (self.home / "worker.err").open("ab") as errors:
+            worker = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, "worker"], cwd=self.folder, stderr=errors,
+                env={**os.environ, "HEADGATE_HOME": str(self.home)},
+            )  # fmt: skip
+        try:
+            yield worker
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(60) == 0, (self.home / "worker.err").read_text()
 
 
 @pytest.fixture
@@ -156,6 +173,17 @@ def test_a_schedule_runs_and_starts_what_comes_after_it_and_can_be_paused(shop):
         assert "started by itself" in shop.said("triggers", "resume", "products")
         before = len(shop.runs("products"))
         until(lambda: len(shop.runs("products")) > before + 1, server)
+
+
+def test_a_worker_looks_after_the_triggers_without_a_server(shop):
+    shop.home.mkdir()
+    shop.define("products", WATCHED)
+    shop.drop("a.csv", "A1,one")
+    with shop.working() as worker:
+        end = time.monotonic() + SECONDS
+        while not shop.rows("select sku from product"):
+            assert time.monotonic() < end and worker.poll() is None, (shop.home / "worker.err").read_text()
+            time.sleep(0.1)
 
 
 def test_a_broken_definition_does_not_stop_the_others_and_is_told(shop, hearing):

@@ -27,7 +27,8 @@ CONCURRENCY = min(os.cpu_count() or 1, 4)
     help="Seconds that runs under way may go on after a signal to stop; then they are handed back.",
 )  # fmt: skip
 def worker(concurrency: int, once: bool, grace: float) -> int:
-    """Carry out the runs that were asked for over HTTP or by triggers. `headgate serve` has a worker in it.
+    """Carry out the runs that were asked for over HTTP or by triggers, and look after the triggers unless a server or another
+    worker does. `headgate serve` has a worker in it.
 
     On several machines, all with the project's folder and its ledger in PostgreSQL, workers share the work.
 
@@ -42,6 +43,7 @@ def worker(concurrency: int, once: bool, grace: float) -> int:
     """
     from headgate.app.project import find_project
     from headgate.app.worker import Worker
+    from headgate.triggers.keeper import Keeper
 
     project = find_project()
     if not project.is_project:
@@ -61,7 +63,12 @@ def worker(concurrency: int, once: bool, grace: float) -> int:
     thread = threading.Thread(target=work, name="headgate-worker")
     thread.start()
     sys.stderr.write(f"headgate: working for {project.folder}\n")
+    keeper = None if once else Keeper(project)
+    if keeper is not None:
+        keeper.start()
     thread.join()
+    if keeper is not None:
+        keeper.stop()
     if failed:
         raise failed[0]
     return 0

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from headgate.model.access import Role
 from headgate.triggers.hand import by_hand
-from headgate.triggers.service import Service
+from headgate.triggers.keeper import Keeper
 from headgate.triggers.shown import triggers_json
 
 from .access import Principal, secured
@@ -25,18 +25,18 @@ class TriggersComponent:
 
     def __init__(self, context: Context) -> None:
         self._project = context.project
-        self._service: Service | None = None
+        self._keeper: Keeper | None = None
 
     async def start(self) -> None:
         """Begin."""
         if self._project.is_project:
-            self._service = await asyncio.to_thread(Service, self._project)
-            self._service.start()
+            self._keeper = await asyncio.to_thread(Keeper, self._project)
+            self._keeper.start()
 
     async def stop(self) -> None:
         """End, or let another server go on."""
-        if self._service is not None:
-            await asyncio.to_thread(self._service.stop)
+        if self._keeper is not None:
+            await asyncio.to_thread(self._keeper.stop)
 
 
 def routes() -> list[BaseRoute]:

@@ -24,6 +24,7 @@ from headgate.model.triggers import TargetSpec
 from .clock import Clock, Queue, Started, World
 from .folders import Folders
 from .notices import Watchman, key_of, notify_of
+from .queue import WorkQueue
 from .send import send
 from .watch import folders, listing
 
@@ -76,7 +77,7 @@ class Keeper:
     """Starts what is due and tells what is to be told. Of several at one ledger one is at it at a time.
 
     Args:
-        queue: where runs are put.
+        queue: where runs are put; by default that of the ledger.
         sending: how somebody is told.
         log: where it says what it does.
 
@@ -84,11 +85,13 @@ class Keeper:
         mine: whether it is this one's turn.
     """
 
-    def __init__(self, project: Project, queue: Queue, *, sending: Callable[..., None] = send, log: Log = log) -> None:
+    def __init__(
+        self, project: Project, queue: Queue | None = None, *, sending: Callable[..., None] = send, log: Log = log
+    ) -> None:
         self._project, self._log = project, log
         self.triggers = Triggers(project.ledger.store())
-        self.clock = Clock(self.triggers, queue)
-        self._queue = queue
+        self._queue = queue or WorkQueue(project)
+        self.clock = Clock(self.triggers, self._queue)
         self._watchman = Watchman(project, self.triggers, sending)
         self._catalog = Catalog(project)
         self._holder = uuid.uuid4().hex
