@@ -22,7 +22,7 @@ _COMMANDS = {
     "init": "project_commands", "new": "project_commands", "check": "project_commands", "imports": "project_commands",
     "connections": "project_commands", "demo": "demo_command", "schema": "project_commands", "plan": "run_commands",
     "run": "run_commands", "resume": "undo_commands", "undo": "undo_commands", "runs": "ledger_commands", "show": "ledger_commands", "rejects": "ledger_commands",
-    "retry": "retry_command",
+    "retry": "retry_command", "singer": "singer_command",
 }  # fmt: skip
 
 
