@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.connectors.http.secrets import Secrets
+from headgate.spi.secrets import Secrets
 
 
 def test_a_secret_is_hidden_in_every_form_it_is_sent_in() -> None:

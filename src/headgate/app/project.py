@@ -155,24 +155,26 @@ class Project:
         Raises:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
-        scheme, options = self._reached(name, registry.DESTINATIONS)
+        scheme, options, _ = self._reached(name, registry.DESTINATIONS)
         factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
         return factory(options, base if "://" in name else self.folder)
 
-    def _reached(self, name: str, group: str) -> tuple[str, Mapping[str, Any]]:
-        """The scheme of a connection's URL, and its options with references resolved."""
-        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}")
+    def _reached(self, name: str, group: str) -> tuple[str, Mapping[str, Any], list[str]]:
+        """The scheme of a connection's URL, its options with references resolved, and what those stood for."""
+        secrets: list[str] = []
+        options: Mapping[str, Any] = resolve(self.connection(name), self.folder, f"connection {name}", secrets)
         scheme, there, _ = str(options["url"]).partition("://")
         if not there:
             known = ", ".join(n for n in registry.names(group) if n != FILES)
             raise UsageError(f"{name!r} has no URL", hint=f"Write SCHEME://…; schemes are: {known}.")
-        return scheme, options
+        return scheme, options, secrets
 
-    def source(self, spec: SourceSpec, base: Path, since: Since | None = None) -> Source:
+    def source(self, spec: SourceSpec, base: Path, since: Since | None = None, state: Any = None) -> Source:
         """A source by what a definition says; nothing is read before it is used.
 
         Args:
             since: of an incremental source: where it goes on.
+            state: of one that keeps account itself: what it said of that.
         """
         files: registry.SourceFactory
         spec = _placed(spec)
@@ -183,13 +185,13 @@ class Project:
             options, make = self._place(spec.connection)
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base, registry.Connected(options, place=make(options)))
-        scheme, options = self._reached(spec.connection, registry.SOURCES)
+        scheme, options, secrets = self._reached(spec.connection, registry.SOURCES)
         factory: registry.SourceFactory = _reader(scheme)
         folder = base if "://" in spec.connection else self.folder
-        return factory(spec, folder, registry.Connected(options, since))
+        return factory(spec, folder, registry.Connected(options, since, state=state, secrets=secrets))
 
     def _place(self, connection: str) -> tuple[Mapping[str, Any], registry.PlaceFactory]:
-        scheme, options = self._reached(connection, registry.PLACES)
+        scheme, options, _ = self._reached(connection, registry.PLACES)
         return options, registry.load(registry.PLACES, scheme)
 
     def place(self, spec: SourceSpec) -> tuple[Place | None, list[str]]:
@@ -211,12 +213,12 @@ class Project:
         Raises:
             HeadgateError: nothing does, or it refuses the login.
         """
-        scheme, options = self._reached(name, registry.SOURCES)
+        scheme, options, secrets = self._reached(name, registry.SOURCES)
         if scheme in registry.names(registry.DESTINATIONS) or scheme not in registry.names(registry.SOURCES):
             return None
         factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
         spec = SourceSpec(connection=name, request=RequestSpec())
-        with closing(factory(spec, self.folder, registry.Connected(options))) as source:
+        with closing(factory(spec, self.folder, registry.Connected(options, secrets=secrets))) as source:
             return source.reach() if isinstance(source, Reaches) else "not tried"
 
     @cached_property

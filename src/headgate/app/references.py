@@ -22,28 +22,31 @@ _LOGIN = re.compile(r"[\w+.-]+://((?:\$\{[^}]*\}|[^@/?#])*)@")
 _QUERY_SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
-def resolve(value: Any, base: Path, what: str) -> Any:
+def resolve(value: Any, base: Path, what: str, found: list[str] | None = None) -> Any:
     """`value` with every reference in its texts replaced.
 
     Args:
         base: folder that `${file:…}` starts from.
         what: whose value it is, for messages (``connection shop``).
+        found: gets what the references stood for.
 
     Raises:
         UsageError: a variable is not set, a file cannot be read, or the kind of reference is unknown.
     """
     if isinstance(value, dict):
-        return {k: resolve(v, base, what) for k, v in value.items()}
+        return {k: resolve(v, base, what, found) for k, v in value.items()}
     if isinstance(value, list):
-        return [resolve(v, base, what) for v in value]
+        return [resolve(v, base, what, found) for v in value]
     if not isinstance(value, str):
         return value
     login = _LOGIN.match(value)
     start, end = login.span(1) if login else (0, 0)
 
     def replaced(m: re.Match[str]) -> str:
-        found = _one(m[1], m[2], base, what)
-        return quote(found, safe="") if start <= m.start() < end else found
+        one = _one(m[1], m[2], base, what)
+        if found is not None:
+            found.append(one)
+        return quote(one, safe="") if start <= m.start() < end else one
 
     return _REFERENCE.sub(replaced, value)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,7 +25,7 @@ from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped
 from headgate.engine.undo import Undo, check_undo
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, HeadgateError, UsageError
-from headgate.model.incremental import WATERMARK, Since
+from headgate.model.incremental import STATE, WATERMARK, Since
 from headgate.model.record import Reject
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
@@ -77,7 +78,9 @@ def check(
         HeadgateError: the first thing that is wrong.
     """
     if source is None:
-        found = project.source(definition.spec.source, definition.base, _since(project, definition))
+        found = project.source(
+            definition.spec.source, definition.base, _since(project, definition), _state(project, definition)
+        )
         source = knowing(
             nested(found, definition.spec), definition.spec, project.ledger.imported(lease_of(project, definition))
         )
@@ -117,13 +120,29 @@ def _since(project: Project, definition: Definition) -> Since | None:
     if spec.source.incremental is None:
         return None
     ties = spec.operation is not Operation.APPEND
+    for found in _found_before(project, definition):
+        value = found.get(WATERMARK)
+        if found.get("growing") == spec.source.incremental.column and isinstance(value, str | int | float):
+            return Since(value, ties)
+    return None
+
+
+def _state(project: Project, definition: Definition) -> Any:
+    """What the source said of where it goes on, in the last run that came to its end; a mirror must see all of it."""
+    spec = definition.spec
+    if spec.source.connection is None or spec.source.table is None or spec.operation is Operation.MIRROR:
+        return None
+    before = (
+        f[STATE] for f in _found_before(project, definition) if STATE in f and f.get("stream") == spec.source.table
+    )
+    return next(before, None)
+
+
+def _found_before(project: Project, definition: Definition) -> Iterator[Mapping[str, Any]]:
+    """What runs of this import found that came to their end, the last first."""
     for run in project.ledger.runs(_LOOKED_THROUGH, definition.name, Kind.RUN):
         if run.lease == lease_of(project, definition) and run.status in (Status.SUCCEEDED, Status.PARTIAL):
-            for found in (part.findings for part in run.partitions):
-                value = found.get(WATERMARK)
-                if found.get("growing") == spec.source.incremental.column and isinstance(value, str | int | float):
-                    return Since(value, ties)
-    return None
+            yield from (part.findings for part in run.partitions)
 
 
 def make_plan(

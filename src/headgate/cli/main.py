@@ -25,6 +25,7 @@ _COMMANDS = {
     "retry": "retry_command", "serve": "serve_command", "worker": "worker_command", "hooks": "hooks_command",
     "tokens": "access_commands", "users": "access_commands", "audit": "access_commands",
     "triggers": "triggers_commands",
+    "singer": "singer_command",
 }  # fmt: skip
 
 

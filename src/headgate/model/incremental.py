@@ -14,6 +14,9 @@ from .strict import Strict
 WATERMARK = "watermark"
 """The finding with the highest value of an incremental source's column; the next run begins there."""
 
+STATE = "state"
+"""The finding with what a source that keeps account itself of what is new wants to be told by the next run."""
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 

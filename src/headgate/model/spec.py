@@ -376,8 +376,15 @@ class ConnectionSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     url: str = Field(
-        description="URL of the system (`postgresql://user@host/db`, `sqlite:///shop.db`); may hold references."
+        description="URL of the system (`postgresql://user@host/db`, `sqlite:///shop.db`); may hold references. A system that has none is named by its `type` (`singer`)."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_type(cls, value: object) -> object:
+        if isinstance(value, dict) and "url" not in value and isinstance(value.get("type"), str):
+            return value | {"url": f"{value['type']}://"}
+        return value
 
 
 class JournalSpec(Strict):

@@ -7,7 +7,7 @@ describes, and with `schemes`, the URL schemes it answers to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -33,11 +33,15 @@ class Connected:
         options: the connection with its references resolved (`url`, and what else the connector knows).
         since: of an incremental source: where it goes on; None for the first run.
         place: where the files of a source lie that are not on this machine.
+        state: the finding `headgate.model.incremental.STATE` of the last run that came to its end.
+        secrets: what references in the connection stood for; not to be shown.
     """
 
     options: Mapping[str, Any]
     since: Since | None = None
     place: Place | None = None
+    state: Any = None
+    secrets: Sequence[str] = ()
 
 
 class PlaceFactory(Protocol):

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from headgate.model.errors import SourceError
+from headgate.spi.secrets import Secrets
 
 from .options import ApiKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2
-from .secrets import Secrets
 
 _EARLY = 30.0
 _FORM = "application/x-www-form-urlencoded"

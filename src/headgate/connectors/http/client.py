@@ -27,10 +27,10 @@ from urllib3.exceptions import (
 import headgate
 from headgate.model.errors import SourceError
 from headgate.spi.address import pools
+from headgate.spi.secrets import Secrets, is_secret
 
 from .auth import login
 from .options import ApiOptions, spacing
-from .secrets import Secrets, is_secret
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (408, 500, 502, 503, 504)
