@@ -70,11 +70,11 @@ def test_a_full_disk_says_so_and_leaves_what_was_there(tmp_path, new_run, new_re
 def test_a_write_the_system_refuses_says_so(tmp_path):
     text = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, 800_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
 with open_ledger(sys.argv[1]) as ledger:
     run = ledger.begin(new_run())
     try:
-        ledger.record_rejects(run.id, new_rejects(5000))
+        ledger.record_rejects(run.id, new_rejects(20_000))
     except Exception as e:
         print(type(e).__name__, len(list(ledger.rejects(run.id))))
 """
