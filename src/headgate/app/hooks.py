@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from headgate.engine.crash import point
 from headgate.ledger import patience
 from headgate.ledger.inbox import Inbox
+from headgate.ledger.triggers import Triggers
 from headgate.model.answer import Answer, RecordOutcome, problem_dict
 from headgate.model.errors import (
     Busy,
@@ -23,7 +24,7 @@ from headgate.model.errors import (
     SourceError,
     UsageError,
 )
-from headgate.model.event import Entry
+from headgate.model.event import Entry, Stage
 from headgate.model.hook import HookSpec
 from headgate.model.incremental import seconds_of
 from headgate.model.outcome import REJECTS
@@ -130,7 +131,10 @@ class Delivery:
         except Exception:  # noqa: BLE001 - one event that meets a fault of ours must not end the others
             _log.exception("event %d of %s", entry.id, name)
             self._tried(entry, "this is a fault of Headgate's own; the server's log has the details")
-        return self._inbox.entry(entry.id)
+        done = self._inbox.entry(entry.id)
+        if done.stage is Stage.DELIVERED:  # imports that are run `on` it read what it brought
+            Triggers(self._project.ledger.store()).signal(name)
+        return done
 
     def prune(self) -> None:
         """Forget events that were kept for long enough."""

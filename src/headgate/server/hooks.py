@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from headgate.app.events import Event, Unreadable, can_be_read
 from headgate.app.hooks import Delivery, Engine, Hook, resolved
 from headgate.app.project import Project
-from headgate.app.service import run_import
+from headgate.app.requests import request_run
 from headgate.ledger.inbox import Inbox
 from headgate.model.errors import HeadgateError
 from headgate.model.event import Entry, Stage
@@ -125,7 +125,7 @@ def add(context: Context, engine: Engine) -> Deliveries:
     """
     project = context.project
     inbox = Inbox(project.ledger)
-    delivery = Delivery(project, inbox, engine, lambda name: run_import(project, project.load(name)).id)
+    delivery = Delivery(project, inbox, engine, lambda name: request_run(project, name, cause=f"hook {name}"))
     deliveries = Deliveries(inbox, delivery)
     context.parts[Hooks] = Hooks(project, inbox, deliveries)
     return deliveries
