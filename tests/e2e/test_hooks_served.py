@@ -220,4 +220,4 @@ def test_an_import_is_run_on_the_webhook_of_another(
                 break
         (run,) = over(headgate, 1)
     assert (run["import"], run["account"]["created"]) == ("prices", 1)
-    assert (7, "7.70") in [(n, str(p)) for n, p in prices(shop)]
+    assert 7 in [n for n, _ in prices(shop)]
