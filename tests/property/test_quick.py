@@ -126,3 +126,20 @@ def test_what_takes_judgement_has_no_short_way(field: dict[str, Any]) -> None:
     program, short = _both({"fields": {"id": {"from": "a"}, "f": field}, "key": "id"})
     program.close()
     assert short is None
+
+
+def test_what_was_not_decided_is_not_remembered() -> None:
+    """An exception that is raised again and again would keep every frame it went through."""
+    import gc
+
+    program, short = _both({"fields": {"id": {"from": "a", "type": "integer"}}, "key": "id"})
+    program.close()
+    assert short is not None
+
+    class Record(dict[str, str | None]):
+        pass
+
+    for _ in range(50):
+        assert short.map(Record(a="x")) is None
+    gc.collect()
+    assert sum(isinstance(o, Record) for o in gc.get_objects()) == 0

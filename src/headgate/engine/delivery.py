@@ -87,9 +87,10 @@ class Checkpoint:
             skipped = what in ("existing", "missing")
             self.account.read += count
             self.account.add(Outcome.SKIPPED if skipped else Outcome(what), count, reason=what if skipped else "")
-        if counted:
-            self.partitions[0] = replace(self.partitions[0], read=self.account.read)
-        return self
+        if not counted:
+            return self
+        self.partitions[0] = replace(self.partitions[0], read=self.account.read)
+        return replace(self, position=(0, self.account.read), counted={})
 
     def settles(self, run: Run) -> bool:
         """Bring a run's record up to what was committed; whether that was all of it."""

@@ -29,9 +29,6 @@ class Unsure(Exception):
     """A value that needs judgement."""
 
 
-UNSURE: Final = Unsure()
-
-
 class Quick:
     """A definition as functions from text to values.
 
@@ -106,7 +103,7 @@ def _step(field: FieldSpec, types: FieldTypes, *, key: bool) -> tuple[str | None
 
 def _plain(text: str) -> str:
     if not text.isascii() or not text.isprintable():
-        raise UNSURE
+        raise Unsure
     return text
 
 
@@ -120,7 +117,7 @@ def _after(transforms: Sequence[Callable[[str], str]], parse: _Parse) -> _Parse:
         for transform in transforms:
             text = transform(text)
         if not text:
-            raise UNSURE
+            raise Unsure
         return parse(text)
 
     return transformed
@@ -149,7 +146,7 @@ def _parser(of: FieldType) -> _Parse | None:
 
 class _Words(dict[str, bool]):
     def __missing__(self, key: str) -> bool:
-        raise UNSURE
+        raise Unsure
 
 
 _BOOLEANS: Final = _Words(true=True, false=False)
@@ -164,7 +161,7 @@ _UUID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 def _text(length: int | None) -> _Parse:
     def parse(text: str) -> str:
         if "\0" in text or (length is not None and len(text) > length):
-            raise UNSURE
+            raise Unsure
         return text
 
     return parse
@@ -175,10 +172,10 @@ def _integer(bits: int) -> _Parse:
 
     def parse(text: str) -> int:
         if not _INTEGER(text):
-            raise UNSURE
+            raise Unsure
         value = int(text)
         if not low <= value <= high:
-            raise UNSURE
+            raise Unsure
         return value
 
     return parse
@@ -194,11 +191,11 @@ def _decimal(whole: int, scale: int) -> _Parse:
     def parse(text: str) -> Decimal:
         found = fits(text)
         if not found:
-            raise UNSURE
+            raise Unsure
         after = found[2] if scale else None
         value = Decimal(text + filled[len(after) if after else 0])
         if not value and text[0] == "-":  # nobody writes minus nothing back
-            raise UNSURE
+            raise Unsure
         return value
 
     return parse
@@ -206,28 +203,28 @@ def _decimal(whole: int, scale: int) -> _Parse:
 
 def _unsure(text: str) -> Any:
     del text
-    raise UNSURE
+    raise Unsure
 
 
 def _date(text: str) -> date:
     if not _DATE(text):
-        raise UNSURE
+        raise Unsure
     return date.fromisoformat(text)
 
 
 def _timestamp(text: str) -> datetime:
     if not _TIMESTAMP(text):
-        raise UNSURE
+        raise Unsure
     return datetime.fromisoformat(text)
 
 
 def _timestamptz(text: str) -> datetime:
     if not _TIMESTAMPTZ(text):
-        raise UNSURE
+        raise Unsure
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _uuid(text: str) -> str:
     if not _UUID(text):
-        raise UNSURE
+        raise Unsure
     return text

@@ -160,8 +160,9 @@ class Keeper:
                 self._one(name, loaded, came, now)
             except HeadgateError as e:
                 self._say(name, f"{name}: {e.message}")
-        self._next = {n: at for n, at in self._next.items() if n in found}
-        self._unable = {n: u for n, u in self._unable.items() if n in found}
+        for name in set(self._next) - found.keys():
+            self._next.pop(name, None)
+            self._unable.pop(name, None)
         self._apart("notices", lambda: self._deliver(found, now))
         return True
 
