@@ -44,6 +44,33 @@ def code(text: object) -> str:
     return f"`{shown}`" if shown else ""
 
 
+# --- the server --------------------------------------------------------------------------------------------------------
+
+
+def http_api() -> str:
+    """Every route of the server."""
+    from headgate.server.described import OPERATIONS
+    from headgate.server.openapi import TAGS
+
+    out = [
+        "# HTTP API\n\nWhat `headgate serve` answers to. The same is at `/api/openapi.json` as an OpenAPI 3.1 document, and at `/api/docs` as a page."
+        " Errors are problem details (RFC 9457): `code` is permanent, `detail` is for a person, `hint` is the way out.\n"
+    ]
+    for tag in TAGS:
+        out.append(f"\n## {tag.capitalize()}\n")
+        for (method, path), of in OPERATIONS.items():
+            if of.tag != tag:
+                continue
+            out.append(f"\n### {method} {code(path)}\n\n{of.summary} Good answer: {of.status}")
+            out.append(f" ({code(of.answer)}).\n" if of.answer else ".\n")
+            rows = [[code(n), "query", text] for n, (_, text) in of.query.items()]
+            rows += [[code(n), "header", text] for n, text in of.headers.items()]
+            rows += [[code(kind), "body", ""] for kind in ([of.body] if of.body else []) + list(of.bodies)]
+            rows += [[str(status), "answer", text] for status, (text, _) in of.more.items()]
+            out.append("\n" + table(["", "", ""], rows) if rows else "")
+    return "".join(out)
+
+
 # --- definitions -------------------------------------------------------------------------------------------------------
 
 
@@ -474,6 +501,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "outcomes.md": outcomes,
     "json.md": json_output,
     "commands.md": commands,
+    "http-api.md": http_api,
     "exit-codes.md": exit_codes,
     "connectors.md": connectors,
     "../guarantees.md": promised,

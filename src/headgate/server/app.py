@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.app.project import Project
 from headgate.model.errors import HeadgateError
 
-from . import access_api, events, health, hooks, hooks_api, metrics, records, runs, session_api, triggers_api
+from . import access_api, events, health, hooks, hooks_api, metrics, openapi, records, runs, session_api, triggers_api
 from .access import Guard, check_secured
 from .context import Component, Context, ServeOptions
 from .events import Events
@@ -67,6 +67,7 @@ def _routes() -> list[BaseRoute]:
         *runs.routes(),
         *events.routes(),
         *metrics.routes(),
+        *openapi.routes(),
         *triggers_api.routes(),
     ]
 

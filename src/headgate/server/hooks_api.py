@@ -57,6 +57,8 @@ async def _events(request: Request) -> Response:
         raise Problem(422, "cannot-be-done", f"there is no state {state!r}", hint=f"There are: {', '.join(Stage)}.")
     limit, before = _number(asked.get("limit", "50"), "limit"), _number(asked.get("before", "0"), "before")
     inbox = context_of(request).part(Hooks).inbox
+    if name not in context_of(request).project.import_files:
+        raise Problem(404, "not-found", f"there is no import {name!r}", hint="GET /api/hooks lists those with a hook.")
 
     def found() -> list[Entry]:
         return list(inbox.entries(name, Stage(state) if state else None, limit=min(limit, MOST), before=before))

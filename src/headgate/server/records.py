@@ -133,13 +133,17 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
         name = path[len(_BEFORE) : -len(_AFTER)] if path.startswith(_BEFORE) and path.endswith(_AFTER) else ""
         if not name or "/" in name:
             await self._app(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            problem = Problem(405, "method-not-allowed", "records are sent with POST", headers={"Allow": "POST"})
+            await problem.response()(scope, receive, with_headers(scope, send))
             return
         send, began = with_headers(scope, send), time.perf_counter()
         try:
