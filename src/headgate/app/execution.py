@@ -17,7 +17,7 @@ from typing import Final
 
 from headgate.engine.runner import Progress
 from headgate.ledger.queue import Queue
-from headgate.model.errors import Busy, Cancelled, HeadgateError
+from headgate.model.errors import Busy, Cancelled, Fenced, HeadgateError
 from headgate.model.run import Status
 from headgate.model.work import Work, WorkKind
 
@@ -40,7 +40,7 @@ def main() -> None:
     code = FAILED
     try:
         code = _carry_out(find_project(), int(sys.argv[1]))
-    except Busy:
+    except (Busy, Fenced):  # also where it was silent for so long that another one has taken the import over
         code = LATER
     except (Cancelled, KeyboardInterrupt):
         code = STOPPED

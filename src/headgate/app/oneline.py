@@ -90,11 +90,6 @@ def _read_from(project: Project, name: str) -> dict[str, Any]:
     known = connection in project.settings.connections and not os.path.exists(name)  # noqa: PTH110 - as above
     if connection and table and ("://" in connection or known):
         return {"connection": connection, "table": table}
-    if name.startswith(("http://", "https://")):
-        raise UsageError(
-            f"{name} is on the web",
-            hint="An API is imported by a definition that says what to ask it: source.request. Download a file first.",
-        )
     if "://" in name and name.partition("://")[0] not in registry.names(registry.PLACES):
         raise UsageError(f"{name} names no table", hint="Write URL#TABLE, for example sqlite:///shop.db#product.")
     return {"path": name}

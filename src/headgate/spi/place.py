@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _MAGIC = re.compile(r"[*?[]")
 
@@ -20,7 +20,7 @@ class Entry:
 
     Attributes:
         path: as above.
-        size: bytes.
+        size: bytes; -1 where that is not known before it is fetched.
         changed: when, in the place's own words; empty where it does not say. It differs after every change.
     """
 
@@ -68,6 +68,15 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Disconnect. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """What a place may offer beside: a file by its path, where all of a folder cannot be listed."""
+
+    def find(self, path: str) -> Entry | None:
+        """The file; None where there is none."""
         ...
 
 

@@ -7,7 +7,7 @@ import posixpath
 from pathlib import Path, PurePosixPath
 
 from headgate.model.errors import SourceError
-from headgate.spi.place import Entry, Place, is_pattern, looked_in, matches
+from headgate.spi.place import Entry, Finds, Place, is_pattern, looked_in, matches
 
 
 def fetch(place: Place, paths: str | list[str], folder: Path) -> dict[Path, str]:
@@ -26,7 +26,7 @@ def fetch(place: Place, paths: str | list[str], folder: Path) -> dict[Path, str]
         copy = folder / str(n) / PurePosixPath(entry.path).name
         copy.parent.mkdir()
         place.fetch(entry.path, copy)
-        if copy.stat().st_size != entry.size:
+        if entry.size >= 0 and copy.stat().st_size != entry.size:
             raise SourceError(
                 f"{entry.path} changed while it was copied: {entry.size:,} bytes were listed, {copy.stat().st_size:,} came",
                 hint="Somebody is still writing it; run again when it is whole.",
@@ -36,6 +36,8 @@ def fetch(place: Place, paths: str | list[str], folder: Path) -> dict[Path, str]
 
 
 def _meant(place: Place, path: str) -> list[Entry]:
+    if isinstance(place, Finds) and not is_pattern(path) and (entry := place.find(path)) is not None:
+        return [entry]
     folder, deep = looked_in(path)
     there = list(place.files(folder, deep=deep))
     if not is_pattern(path):
