@@ -157,8 +157,13 @@ def _shown(path: str, method: str, of: dict[str, Any]) -> str:
     needs = html.escape(of.get("description", "Open."))
     return (
         f"<details><summary><b class={method}>{method.upper()}</b> <code>{html.escape(path)}</code>"
-        f" <span>{html.escape(of['summary'])}</span></summary><p>{needs}</p>{_table(rows)}{_table(answers)}</details>"
+        f" <span>{_marked(of['summary'])}</span></summary><p>{needs}</p>{_table(rows)}{_table(answers)}</details>"
     )
+
+
+def _marked(text: str) -> str:
+    """Text with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _named(schema: dict[str, Any]) -> str:
@@ -168,7 +173,7 @@ def _named(schema: dict[str, Any]) -> str:
 def _table(rows: list[tuple[str, str, str]]) -> str:
     if not rows:
         return ""
-    cells = "".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in row)}</tr>" for row in rows)
+    cells = "".join(f"<tr>{''.join(f'<td>{_marked(c)}</td>' for c in row)}</tr>" for row in rows)
     return f"<div class=wide><table>{cells}</table></div>"
 
 
