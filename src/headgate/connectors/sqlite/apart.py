@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 from headgate.model.text import text_form
 from headgate.spi.source import BATCH_ROWS
 
-from .connect import BUSY_SECONDS, CACHE_KIB
+from .connect import BUSY_SECONDS
 from .tables import quoted
 
 _ROWS: Final = 8_192
-_BYTES: Final = 16 << 20
+_BYTES: Final = 4 << 20
 _SCAN: Final = Path(__file__).with_name("scan.py")
 _READ: Final[dict[str, Callable[[str], object]]] = {
     "text": lambda given: bytes.fromhex(given).decode(),
@@ -154,9 +154,7 @@ class Apart:
         )
         asked = {
             "path": sys.path, "uri": f"file:{quote(str(path.absolute()))}?mode=rw", "rows": _ROWS,
-            "settings": [
-                f"pragma busy_timeout = {int(BUSY_SECONDS * 1000)}", "pragma query_only = on", f"pragma cache_size = -{CACHE_KIB}",
-            ],
+            "settings": [f"pragma busy_timeout = {int(BUSY_SECONDS * 1000)}", "pragma query_only = on"],
             **statements(columns, source),
         }  # fmt: skip
         with suppress(OSError), _stream(self._process.stdin) as line:  # it is gone: that shows when it is read from

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-_AHEAD = 16
+_AHEAD = 6
 # What the driver, or the quick statement itself, says where a column holds values of another class than it is read as.
 _IRREGULAR = ("Type mismatch in column", "integer overflow")
 
