@@ -24,6 +24,7 @@ _SQL = {
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
 _FINE_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
+_SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = r"(?:Z|z|[+-](?:0[0-9]|1[0-8])(?::?[0-5][0-9])?)"
 _MIDNIGHT = rf"[T ]00:00(?::00(?:\.0+)?)?{_OFFSET}?"
 _UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
@@ -197,20 +198,20 @@ def _temporal(kind: str, t: str, place: Place, zone: str) -> Rule:
             f"CASE WHEN CAST({quick} AS VARCHAR) = {t} AND strlen({t}) = 10 THEN {quick} ELSE {slow} END",
             f"CASE WHEN {with_time} THEN 'TY12' ELSE 'TY05' END",
         )
-    # In these shapes the cast reads digits or nothing; but it would take hour 24 and years before 1.
+    # In these shapes every character is looked at, as the cast passes over blanks: 'T 1:21:00', and a minute of ' 1' as none.
     first = f"{_SQL[kind]} '0001-01-01 00:00:00{'+00' if kind == 'timestamptz' else ''}'"
-    sane = f"NOT contains({t}, 'T24') AND {quick} >= {first}"
     offset = "" if kind == "timestamp" else f"{_OFFSET}?"
     shape, fine = f"{_DAY}(?:[T ]{_CLOCK}{offset})?", f"{_DAY}[T ]{_FINE_CLOCK}{offset}"
     if kind == "timestamp":
-        sure = f"{t} LIKE '____-__-__T__:__:__' AND {sane}"
+        ends = ""
         slow = f"TRY_CAST({trimmed} AS TIMESTAMP)"
     else:
-        sure = f"CASE WHEN {t} LIKE '____-__-__T__:__:__Z' THEN {sane} WHEN {t} LIKE '____-__-__T__:__:__+0_:__' THEN {sane} END"
+        ends = r"(?:Z|\+0[0-9]:[0-5][0-9])" + ("?" if zone == "UTC" else "")
         slow = f"TRY_CAST(replace({trimmed}, 'z', 'Z') AS TIMESTAMPTZ)"
         if zone != "UTC":
             local = _local(f"TRY_CAST({trimmed} AS TIMESTAMP)", zone)
             slow = f"CASE WHEN regexp_full_match({trimmed}, '.{{11,}}{_OFFSET}') THEN {slow} ELSE {local} END"
+    sure = f"regexp_full_match({t}, '{_DAY}[T ]{_SECOND}{ends}') AND {quick} >= {first}"
     return Rule(
         f"CASE WHEN {sure} THEN {quick} WHEN regexp_full_match({trimmed}, '{shape}') AND {_real_year(t)} THEN {slow} END",
         f"CASE WHEN regexp_full_match({trimmed}, '{fine}') AND NOT regexp_full_match({trimmed}, '{shape}') THEN 'TY12' ELSE 'TY07' END",

@@ -26,7 +26,7 @@ from .catalog import find, missing
 from .connection import Access, PostgresSession, identifier
 from .lookups import type_name
 
-_BYTES: Final = 16 << 20
+_BYTES: Final = 4 << 20
 _DIGITS: Final = 38
 _TYPES: Final = {
     "int2": pa.int64(), "int4": pa.int64(), "int8": pa.int64(), "float4": pa.float64(), "float8": pa.float64(),

@@ -88,6 +88,17 @@ def failure(error: sqlite3.Error, path: Path) -> HeadgateError:
     return kind(f"{path}: {what} ({error})", hint=hint)
 
 
+def failure_said(said: str, path: Path) -> HeadgateError:
+    """As `failure`, of an error that another copy of SQLite tells in words only."""
+    error = sqlite3.OperationalError(said)
+    error.sqlite_errorcode = next((code for words, code in _SAID.items() if words in said), 1)
+    return failure(error, path)
+
+
+_SAID: Final = {
+    "is locked": sqlite3.SQLITE_BUSY, "malformed": sqlite3.SQLITE_CORRUPT, "disk I/O error": sqlite3.SQLITE_IOERR,
+    "not a database": sqlite3.SQLITE_NOTADB, "unable to open": sqlite3.SQLITE_CANTOPEN, "is full": sqlite3.SQLITE_FULL,
+}  # fmt: skip
 _FAILURES: Final[dict[int, tuple[type[DestinationError], str, str]]] = {
     sqlite3.SQLITE_BUSY: (
         ConnectionFailed,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headgate.model.errors import SourceError
+from headgate.model.errors import Cancelled, SourceError
 from headgate.model.spec import SourceSpec
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS, FieldType
@@ -23,8 +23,11 @@ from headgate.sql.parameters import with_parameters
 from headgate.sql.source import DatabaseSource, Value, Wanted, columns_of, source
 from headgate.sql.typed import page
 
-from .connect import connect, failure, path_of
-from .tables import find, quoted
+from .apart import Apart, Asked, Broken, as_bytes, real_texts
+from .connect import STOPPED, connect, failure, failure_said, path_of
+from .stage import FEW
+from .tables import Found, find, quoted
+from .types import affinity
 
 _TYPES: Final = {
     **dict.fromkeys(INTEGERS, pa.int64()),
@@ -54,6 +57,8 @@ class SqliteSnapshot:
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         self._path, self._wanted = path, wanted
+        self._apart: Apart | None = None
+        self._cancelled = False
         if path.parent.is_dir() and not path.exists():
             raise SourceError(f"{path}: there is no such file", hint="Correct the connection's url.")
         self._con = connect(path)
@@ -70,6 +75,7 @@ class SqliteSnapshot:
     def _prepare(self) -> None:
         wanted = self._wanted
         types: dict[str, FieldType | None] = {}
+        self._found: Found | None = None
         if wanted.query:
             source = with_parameters(wanted.query, wanted.params, lambda name: f":{name}")
             there = [
@@ -99,6 +105,7 @@ class SqliteSnapshot:
             hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(there[:20]) or 'none'}."
             raise SourceError(f"{self._path}: there is no table {table}", hint=hint)
         if kinds[name.lower()] == "table" and (found := find(self._con, table)) is not None:
+            self._found = found
             return {c.name: c.type for c in found.schema.columns}
         return {d[0]: None for d in self._con.execute(f"select * from {quoted(name)} limit 0").description}
 
@@ -132,34 +139,81 @@ class SqliteSnapshot:
 
     def pages(self) -> Iterator[Page]:
         """See `Snapshot`."""
-        columns = ", ".join(f"hg.{quoted(c)}" for c in self.columns)
         try:
-            self._con.execute("begin")
-            self.newest = self._newest()
-            cursor = self._con.execute(f"select {columns} from {self._from} hg{self._where}", self._values)
-            cursor.arraysize = BATCH_ROWS
-            while rows := cursor.fetchmany():
-                arrays = [_array(v, f.type) for v, f in zip(zip(*rows, strict=True), self.schema, strict=True)]
+            for arrays in self._columns():
                 yield page(arrays, self.schema)
+        except UnicodeDecodeError as e:
+            raise self._no_text(e.reason) from e
         except sqlite3.Error as e:
             if "Could not decode to UTF-8" in str(e):
-                raise SourceError(
-                    f"{self._path}: {e}", hint="Read the column as bytes: a query with CAST(… AS BLOB)."
-                ) from e
+                raise self._no_text(str(e)) from e
             raise failure(e, self._path) from e
+
+    def _no_text(self, said: str) -> SourceError:
+        return SourceError(f"{self._path}: {said}", hint="Read the column as bytes: a query with CAST(… AS BLOB).")
+
+    def _columns(self) -> Iterator[list[pa.Array]]:
+        """Columns of each page, by a process of its own where that is worth it and possible."""
+        read = False
+        if self._is_large():
+            self._apart = Apart(self._path, self._asked(), self._from)
+            if self._cancelled:
+                self._apart.stop()
+            try:
+                for arrays in self._apart.pages():
+                    read = True
+                    yield arrays
+            except Broken as e:
+                if self._cancelled:
+                    raise Cancelled(STOPPED) from None
+                if read:
+                    raise failure_said(str(e), self._path) from e
+            else:
+                return
+        yield from self._here()
+
+    def _is_large(self) -> bool:
+        """Whether the other process pays; it knows tables only, of which alone the classes of values are known."""
+        plain = self._found is not None and not self._wanted.growing
+        return (
+            plain
+            and self.rows > FEW
+            and Apart.possible()
+            and self._con.execute("pragma encoding").fetchone()[0] == "UTF-8"
+        )
+
+    def _asked(self) -> list[Asked]:
+        declared = self._found.declared if self._found is not None else {}
+        return [Asked(f.name, f.type, affinity(declared[f.name])) for f in self.schema]
+
+    def _here(self) -> Iterator[list[pa.Array]]:
+        columns = ", ".join(f"hg.{quoted(c)}" for c in self.columns)
+        self._con.execute("begin")
+        self.newest = self._newest()
+        cursor = self._con.execute(f"select {columns} from {self._from} hg{self._where}", self._values)
+        cursor.arraysize = BATCH_ROWS
+        while rows := cursor.fetchmany():
+            yield [_array(v, f.type) for v, f in zip(zip(*rows, strict=True), self.schema, strict=True)]
 
     def cancel(self) -> None:
         """See `Snapshot`."""
+        self._cancelled = True
+        if self._apart is not None:
+            self._apart.stop()
         with suppress(sqlite3.Error):  # it is closed
             self._con.interrupt()
 
     def close(self) -> None:
         """See `Snapshot`."""
+        if self._apart is not None:
+            self._apart.stop()
         self._con.close()
 
 
 def _array(values: tuple[Any, ...], wanted: pa.DataType) -> pa.Array:
     """Values in the type of the column; as text where not all of them are of it."""
+    if pa.types.is_binary(wanted):
+        return pa.array([as_bytes(v) for v in values], wanted)
     try:
         found = pa.array(values)
     except (pa.ArrowException, OverflowError):
@@ -167,19 +221,11 @@ def _array(values: tuple[Any, ...], wanted: pa.DataType) -> pa.Array:
     if found is not None:
         if found.type == wanted or pa.types.is_null(found.type):
             return found.cast(wanted)
-        if pa.types.is_binary(wanted) and pa.types.is_string(found.type):
-            return found.cast(wanted)
         if pa.types.is_boolean(wanted) and pa.types.is_int64(found.type) and _are_flags(found):
             return found.cast(wanted)
-        if pa.types.is_string(wanted) and pa.types.is_floating(found.type) and (texts := _plain(found)) is not None:
-            return texts
+        if pa.types.is_string(wanted) and pa.types.is_floating(found.type):
+            return real_texts(found)
     return pa.array([text_form(v) for v in values], pa.string())
-
-
-def _plain(numbers: pa.Array) -> pa.Array | None:
-    """Numbers in the form of `text_form`, where Arrow and Python write the same digits: neither with an exponent."""
-    texts = numbers.cast(pa.string())
-    return None if pc.any(pc.match_substring_regex(texts, r"[eina]|^-?0\.0000")).as_py() else texts
 
 
 def _are_flags(values: pa.Array) -> bool:
