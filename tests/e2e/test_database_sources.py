@@ -198,7 +198,7 @@ def test_records_the_destination_refuses_are_told_as_they_were_read(
         ("sqlite:///none.db#stock", "there is no such file"),
         ("sqlite:///shop.db#stok", "Did you mean stock?"),
         ("sqlite:///shop.db#orders", "There are: stock."),
-        ("https://example.invalid/x.csv", "Download a file first"),
+        ("https://example.invalid/x.csv", "it cannot be reached"),
         ("oracel://localhost/x#stock", "no connector knows URLs that begin with oracel://"),
     ],
 )

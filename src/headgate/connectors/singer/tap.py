@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from headgate.model.errors import SourceError, UsageError
+from headgate.model.errors import Cancelled, SourceError, UsageError
 from headgate.spi.secrets import Secrets, is_secret
 
 from .options import TapOptions
@@ -101,7 +101,7 @@ class Tap:
         finally:
             self.stop()
         if self._cancelled:
-            raise SourceError(f"{self.name} was stopped")
+            raise Cancelled(f"{self.name} was stopped")
         if code:
             how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
             raise SourceError(f"{self.name} could not {what}: it {how}{self.said()}", hint=hint)
