@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, Final
 
 from headgate.ledger import Ledger
 from headgate.ledger.queue import Queue
@@ -28,15 +29,33 @@ _IDLE: Final = 0.5
 _AT_WORK: Final = 0.05
 _AGAIN_AFTER: Final = 2.0  # seconds until work that could not be begun is tried again
 _ENDING: Final = 30.0  # seconds that a process has to roll back, before it is killed
+_MOST_SAID: Final = 1 << 16  # bytes of what a process printed that are kept with its run
 HANDED_BACK: Final = "stopped with its worker; it waits to be carried out again"
 
 
 @dataclass(slots=True)
 class _Job:
+    """Work under way.
+
+    Attributes:
+        said: what its process prints: a file, because a pipe that nobody reads would stop who writes to it.
+        stopping: when it was told to stop, on the clock that only goes forward; None while it was not.
+        lost: another worker has it.
+    """
+
     work: Work
     process: subprocess.Popen[bytes]
-    stopping: bool = False
+    said: IO[bytes]
+    stopping: float | None = None
     lost: bool = False
+
+    def stop(self) -> None:
+        """Let its process roll back and end; one that was told so and does not is killed."""
+        if self.stopping is None:
+            self.stopping = time.monotonic()
+            self.process.send_signal(signal.SIGTERM)
+        elif time.monotonic() - self.stopping > _ENDING:
+            self.process.kill()
 
 
 class Worker:
@@ -86,6 +105,7 @@ class Worker:
             for job in self._jobs.values():
                 job.process.kill()
                 job.process.wait()
+                job.said.close()
             self._ledger.close()
 
     def _step(self) -> None:
@@ -115,11 +135,17 @@ class Worker:
         if "HEADGATE_HOME" in environment:
             environment["HEADGATE_HOME"] = str(self._project.state.absolute())
         words = [sys.executable, "-P", "-c", PROGRAM, str(work.id)]
-        process = subprocess.Popen(  # noqa: S603 - this program
-            words, cwd=self._project.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C at the worker is the worker's to pass on
-        )  # fmt: skip
-        self._jobs[work.id] = _Job(work, process)
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the process has ended
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this program
+                words, cwd=self._project.folder, env=environment, stdin=subprocess.PIPE, stdout=said,
+                start_new_session=True,  # Ctrl-C at the worker is the worker's to pass on
+            )  # fmt: skip
+        except OSError as e:
+            said.close()
+            self._queue.hand_back(work.id, _AGAIN_AFTER, counts=True)
+            raise HeadgateError(f"no process can be started for {work.kind} {work.id}: {e}") from e
+        self._jobs[work.id] = _Job(work, process, said)
 
     def _sign(self) -> None:
         """Tell that all is well, and hear what is to be stopped."""
@@ -131,21 +157,21 @@ class Worker:
             if number not in mine:
                 job.lost = True
                 job.process.kill()
-            elif mine[number] and not job.stopping:
-                job.stopping = True
-                job.process.send_signal(signal.SIGTERM)
+            elif mine[number]:
+                job.stop()
 
     def _reap(self) -> None:
         for number in [n for n, job in self._jobs.items() if job.process.poll() is not None]:
             self._settle(self._jobs[number])
-            del self._jobs[number]
+            self._jobs.pop(number).said.close()
 
     def _settle(self, job: _Job) -> None:
         """Say in the ledger what became of it."""
         code, number = job.process.returncode, job.work.id
         if job.process.stdin is not None:
             job.process.stdin.close()
-        said = job.process.stdout.read().decode("utf-8", "replace") if job.process.stdout is not None else ""
+        job.said.seek(0)
+        said = job.said.read(_MOST_SAID).decode("utf-8", "replace")
         self._say(f"{job.work.kind} {number} of {job.work.import_name} {_words(code, said)}")
         if job.lost:
             return
@@ -163,9 +189,7 @@ class Worker:
         """Finish or hand back."""
         self._wait(grace)
         for job in self._jobs.values():
-            if not job.stopping:
-                job.stopping = True
-                job.process.send_signal(signal.SIGTERM)
+            job.stop()
         self._wait(_ENDING)
         for job in self._jobs.values():
             job.process.kill()

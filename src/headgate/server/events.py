@@ -1,8 +1,9 @@
 """What goes on, as server-sent events: every event is a run as it is at that moment.
 
 One look at the ledger a second serves all who listen, so runs of every machine are seen. An event is a snapshot, so hearing one
-twice does no harm, and a slow listener misses steps in between but never the last one. The id of an event is the time until
-which everything was told (microseconds); who comes back with one (``Last-Event-ID``) is told again what changed since then.
+twice does no harm, and a slow listener misses steps in between, but not the last one of the 1,000 runs that changed last. The id
+of an event is the time until which everything was told (microseconds); who comes back with one (``Last-Event-ID``) is told
+again what changed since then, for an hour back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,8 @@ _LOOK_EVERY: Final = 1.0
 _ALIVE_EVERY: Final = 15.0
 _CLOCKS: Final = 60  # seconds that clocks of machines may differ
 _MOST_WAITING: Final = 1_000
+_MEMORY: Final = timedelta(hours=1)
+"""How far back who comes again is told what changed; who was away for longer looks at the list of runs first."""
 _OVER: Final = "-over"
 _log = logging.getLogger("headgate.events")
 
@@ -194,9 +197,8 @@ async def _all(request: Request) -> Response:
     only_known(request)
     context, principal = context_of(request), _principal(request)
     since = _since(request)
-    listener = context.part(Events).listen()
 
-    async def told() -> AsyncIterator[str]:
+    async def told(listener: Listener) -> AsyncIterator[str]:
         at = now_id()
         for snapshot in await run_in_threadpool(snapshots, context.project, since):
             if principal.reaches(snapshot.run.import_name):
@@ -208,7 +210,7 @@ async def _all(request: Request) -> Response:
             if not taken:
                 yield ": alive\n\n"
 
-    return _stream(request, listener, told())
+    return _stream(request, told)
 
 
 async def _one(request: Request) -> Response:
@@ -216,14 +218,13 @@ async def _one(request: Request) -> Response:
     context, run = context_of(request), await find_run(request)
     if request.headers.get("last-event-id", "").endswith(_OVER):
         return Response(status_code=204)  # a browser that comes back after the end stays away then
-    listener = context.part(Events).listen()
 
     def look() -> Snapshot:
         work = queue_of(context.project).work(run.id)
         number = work.run_id if work is not None else run.id
         return Snapshot(context.project.ledger.run(number), work)
 
-    async def told() -> AsyncIterator[str]:
+    async def told(listener: Listener) -> AsyncIterator[str]:
         last, at = await run_in_threadpool(look), now_id()
         yield _event(at, "run", last)
         if not last.over:
@@ -241,7 +242,7 @@ async def _one(request: Request) -> Response:
         if last.over:
             yield _event(f"{at}{_OVER}", "over", last)
 
-    return _stream(request, listener, told())
+    return _stream(request, told)
 
 
 def _concerns(snapshot: Snapshot, last: Snapshot) -> bool:
@@ -270,13 +271,14 @@ async def _heard(request: Request, listener: Listener) -> AsyncIterator[list[tup
             yield []
 
 
-def _stream(request: Request, listener: Listener, told: AsyncIterator[str]) -> Response:
+def _stream(request: Request, told: Callable[[Listener], AsyncIterator[str]]) -> Response:
     events = context_of(request).part(Events)
 
     async def until_left() -> AsyncIterator[str]:
+        listener = events.listen()  # only here, as nobody may ever begin to read
         try:
             yield "retry: 2000\n\n"
-            async for text in told:
+            async for text in told(listener):
                 yield text
         finally:
             events.leave(listener)
@@ -300,7 +302,8 @@ def _since(request: Request) -> datetime:
         return datetime.now(UTC)
     if not (text.isascii() and text.isdigit() and len(text) <= 17):
         raise Problem(400, "parameter-wrong", f"Last-Event-ID: {text[:40]} is no id of an event of this stream")
-    return datetime.fromtimestamp(int(text) / 1e6, UTC) - timedelta(seconds=_CLOCKS)
+    last = datetime.fromtimestamp(int(text) / 1e6, UTC) - timedelta(seconds=_CLOCKS)
+    return max(last, datetime.now(UTC) - _MEMORY)
 
 
 def _principal(request: Request) -> Principal:
