@@ -7,8 +7,7 @@ stored a piece at a time. A process that dies leaves its run `running`; `recover
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,25 +15,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from headgate.model.errors import HeadgateError, NotBalanced, UsageError
+from headgate.model.errors import HeadgateError, NotBalanced
 from headgate.model.outcome import REJECTS, Account, Outcome
-from headgate.model.record import Reject, RejectCount, State
+from headgate.model.record import Reject, State
 from headgate.model.run import Kind, Run, Status
 
-from . import leases, migrate, queue_statements, statements, states
-from .files import RunFiles
+from . import leases, queue_statements, statements, states
 from .process import this_process
-from .rows import account_json, reject_body, reject_of, run_of, run_row, time_text, to_json
-from .store import Row, Session, Store
+from .questions import COUNTED as COUNTED
+from .questions import Questions
+from .rows import account_json, reject_body, run_of, run_row, time_text, to_json
+from .store import Session, Store
 
 _PIECE: Final = 10_000
-_PAGE: Final = 1_000
 _DONE: Final = (Status.SUCCEEDED, Status.PARTIAL)
 _OPEN: Final = (Status.QUEUED, Status.RUNNING)
-COUNTED: Final = (State.OPEN, State.IGNORED)
 
 
-class Ledger(RunFiles):
+class Ledger(Questions):
     """The ledger of a project. May be used from several threads, and the same ledger by several processes.
 
     Nothing is made before the first `begin`; until then there are simply no runs.
@@ -213,14 +211,6 @@ class Ledger(RunFiles):
         with self._writing(run_id) as session:
             session.many(statements.REPLACE_REJECT, rows)
 
-    def imported(self, lease: str) -> dict[str, int]:
-        """Contents of files that were imported, with the last run that did."""
-        return {str(digest): int(run) for digest, run in self._query(statements.KNOWN_FILES, [lease])}
-
-    def children(self, run_id: int) -> list[Run]:
-        """Undos of a run, oldest first."""
-        return [run_of(r) for r in self._query(statements.CHILDREN, [run_id])]
-
     def progress(self, run_id: int, account: Account) -> None:
         """Let others see how far a running run has come. One small write: for every second, not for every batch."""
         with self._writing(run_id) as session:
@@ -370,15 +360,6 @@ class Ledger(RunFiles):
                 session.many(statements.ABANDON, lost)
         return [self.run(number) for _, _, number in lost]
 
-    def in_doubt(self, lease: str = "") -> list[Run]:
-        """Failed runs whose destination has not said what was committed of them, oldest first.
-
-        Args:
-            lease: only those of this import at its destination.
-        """
-        found = [run_of(r) for r in self._query(statements.IN_DOUBT, [])]
-        return [r for r in found if lease in ("", r.lease)]
-
     def prune(self, older_than: datetime, *, keep: int = 0) -> list[int]:
         """Forget closed runs and plans, their rejects and their files.
 
@@ -407,123 +388,12 @@ class Ledger(RunFiles):
                 path.unlink(missing_ok=True)
         return old
 
-    # ---- reading ---------------------------------------------------------------------------------------------------
-
-    def run(self, run_id: int) -> Run:
-        """One run or plan.
-
-        Raises:
-            UsageError: there is none of that number; the hint names those beside it.
-        """
-        rows = self._query(statements.RUN, [run_id])
-        if not rows:
-            raise self._no_run(run_id)
-        return run_of(rows[0])
-
-    def runs(
-        self,
-        limit: int = 20,
-        import_name: str | None = None,
-        kind: Kind | None = None,
-        *,
-        status: Status | None = None,
-        before: int = 0,
-    ) -> list[Run]:
-        """The newest runs and plans, newest first.
-
-        Args:
-            before: only those with lower numbers; 0 for all.
-        """
-        name, of_kind, in_status = import_name or "", kind.value if kind else "", status.value if status else ""
-        values = [name, name, of_kind, of_kind, in_status, in_status, before, before, limit]
-        return [run_of(r) for r in self._query(statements.RUNS, values)]
-
-    def changed(self, since: datetime, limit: int = 1_000) -> list[Run]:
-        """Runs that wait, go on, or gave a sign since then, newest first."""
-        return [run_of(r) for r in self._query(statements.CHANGED, [time_text(since.astimezone(UTC)), limit])]
-
-    def rejects(
-        self,
-        run_id: int,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-        outcomes: Sequence[Outcome] | None = None,
-        after: int = -1,
-        in_states: Sequence[State] = COUNTED,
-    ) -> Iterator[Reject]:
-        """The rejects of a run in the order of reading, fetched some at a time.
-
-        Args:
-            run_id: the run or plan.
-            limit: at most so many.
-            offset: leave out so many first.
-            after: only records with higher numbers.
-            outcomes: only these; by default all that are rejects, so that listed skips are seen only when asked for.
-            in_states: only these; by default all that the account counts, so not what a retry fixed.
-
-        Raises:
-            UsageError: there is no such run (when called, not when first read from).
-        """
-        self.run(run_id)
-        wanted = [o.value for o in (REJECTS if outcomes is None else outcomes)]
-        return self._pages(run_id, wanted, [s.value for s in in_states], limit, offset, after)
-
-    def reject_counts(self, run_id: int) -> list[RejectCount]:
-        """How many open rejects of a run have which code in which field, most frequent first.
-
-        Raises:
-            UsageError: there is no such run.
-        """
-        self.run(run_id)
-        rows = self._query(statements.REJECT_COUNTS, [run_id])
-        rows.sort(key=lambda r: (-r[2], r[0], r[1]))  # databases differ in how they sort text
-        return [RejectCount(code, field, records, reject_of(tuple(columns))) for code, field, records, *columns in rows]
-
-    def reject_states(self, run_id: int) -> dict[State, Counter[Outcome]]:
-        """How many rejects of a run are in which state, by outcome.
-
-        Raises:
-            UsageError: there is no such run.
-        """
-        self.run(run_id)
-        found = {state: Counter[Outcome]() for state in State}
-        for outcome, state, records in self._query(statements.REJECT_STATES, [run_id]):
-            if outcome in REJECTS:
-                found[State(state)][Outcome(outcome)] = records
-        return found
-
-    def retries(self, run_id: int) -> list[int]:
-        """The numbers of the retries of a run, oldest first."""
-        return [number for (number,) in self._query(statements.RETRIES, [run_id])]
-
     # ---- within ----------------------------------------------------------------------------------------------------
-
-    def _ready(self, *, create: bool = False) -> bool:
-        if not self._there:
-            self._there = migrate.prepare(self._store, create=create)
-        return self._there
 
     def _writing(self, run_id: int) -> AbstractContextManager[Session]:
         if not self._ready():
             raise self._no_run(run_id)
         return self._store.transaction()
-
-    def _query(self, statement: str, values: Sequence[object]) -> list[Row]:
-        return self._store.query(statement, values) if self._ready() else []
-
-    def _pages(
-        self, run_id: int, outcomes: Sequence[str], in_states: Sequence[str], limit: int | None, offset: int, last: int
-    ) -> Iterator[Reject]:
-        """Pages by number: nothing is held open between them, however slowly they are read."""
-        statement = statements.rejects_page(len(outcomes), len(in_states))
-        while outcomes and in_states and (limit is None or limit > 0):
-            size = _PAGE if limit is None else min(limit, _PAGE)
-            page = [reject_of(r) for r in self._query(statement, [run_id, last, *outcomes, *in_states, size, offset])]
-            yield from page
-            if len(page) < size:
-                return
-            last, offset, limit = page[-1].number, 0, None if limit is None else limit - size
 
     def _require_open(self, session: Session, run_id: int) -> None:
         session.query(statements.LOCK_RUN, [run_id])
@@ -532,14 +402,6 @@ class Ledger(RunFiles):
             raise self._no_run(run_id)
         if rows[0][0] not in _OPEN:
             raise HeadgateError(f"run {run_id} is already closed ({rows[0][0]})", hint=f"See: headgate show {run_id}.")
-
-    def _no_run(self, run_id: int) -> UsageError:
-        rows = self._query(statements.NEAREST_RUNS, [run_id, run_id])
-        beside = [f"{n}" for n in (rows[0] if rows else ()) if n is not None]
-        if not beside:
-            return UsageError(f"there is no run {run_id}", hint="There are no runs yet.")
-        nearest = f"The nearest {'are' if beside[1:] else 'is'} {' and '.join(beside)}"
-        return UsageError(f"there is no run {run_id}", hint=f"{nearest}; `headgate runs` lists them.")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from headgate.app.hooks import Delivery
@@ -99,7 +100,7 @@ class Deliveries:
                 continue
             seconds = min(seconds, (at - now).total_seconds())
             if turn.at > now and turn.failed:
-                self._tell(lambda entry, name=name: entry.import_name == name)  # type: ignore[misc]
+                self._tell(partial(_is_of, name))
         return max(seconds, 0.01)
 
     def _work(self, name: str) -> None:
@@ -140,3 +141,7 @@ class Deliveries:
         if (now - self._pruned).total_seconds() > PRUNE_EVERY:
             self._pruned = now
             self._delivery.prune()
+
+
+def _is_of(name: str, entry: Entry) -> bool:
+    return entry.import_name == name

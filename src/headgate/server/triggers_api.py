@@ -42,12 +42,12 @@ class TriggersComponent:
 def routes() -> list[BaseRoute]:
     """What callers may do with triggers."""
     of_one = "/api/triggers/{import_name}/"
-    operator = {"methods": ["POST"], "role": Role.OPERATOR, "import_param": "import_name"}
+    do, name = Role.OPERATOR, "import_name"
     return [
         secured("/api/triggers", _list, methods=["GET"], role=Role.VIEWER, narrows=True),
-        secured(of_one + "pause", _pause, **operator),  # type: ignore[arg-type]
-        secured(of_one + "resume", _resume, **operator),  # type: ignore[arg-type]
-        secured(of_one + "run", _run, **operator),  # type: ignore[arg-type]
+        secured(of_one + "pause", _pause, methods=["POST"], role=do, import_param=name),
+        secured(of_one + "resume", _resume, methods=["POST"], role=do, import_param=name),
+        secured(of_one + "run", _run, methods=["POST"], role=do, import_param=name),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Messages:
         hide: takes secrets out of a text that is shown.
     """
 
-    def __init__(self, file: BinaryIO, name: str, hide: Callable[[str], str] = str) -> None:
+    def __init__(self, file: IO[bytes], name: str, hide: Callable[[str], str] = str) -> None:
         self._file, self.name, self._hide = file, name, hide
 
     def __iter__(self) -> Iterator[tuple[int, Message]]:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from headgate.model.errors import Cancelled, SourceError, UsageError
 from headgate.spi.secrets import Secrets, is_secret
@@ -57,7 +57,7 @@ class Tap:
         self.end("say what streams it has", "Name a file with its catalog (catalog: FILE), or say catalog: none.")
         return found
 
-    def start(self, *words: str) -> BinaryIO:
+    def start(self, *words: str) -> IO[bytes]:
         """Start it; what it writes.
 
         Raises:
@@ -78,7 +78,7 @@ class Tap:
                 hint="Install it, or correct the connection's command.",
             ) from None
         assert self._process.stdout is not None
-        return self._process.stdout  # type: ignore[return-value]
+        return self._process.stdout
 
     def end(self, what: str, hint: str = "") -> None:
         """It has written everything: see how it ends.
