@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from headgate.app.project import Project, open_project
 from headgate.server.access import OpenGuard, OpenRoute, SecuredRoute, check_secured
 from headgate.server.app import create_app
 from headgate.server.context import ServeOptions
-from support.serving import Serving
+from support.serving import PROGRAM, Serving
 
 OPEN = {"/healthz", "/readyz", "/api/session", "/hooks/{name}"}
 """What nobody needs a token for. A route is added here only with a reason that its `unsecured` gives."""
@@ -92,3 +95,20 @@ def test_a_server_starts_and_ends(folder):
     with Serving(folder) as server:
         assert server.get("/healthz", token="").json() == {"status": "ok"}
     assert server.stop() == 0, server.said
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "headgate.yaml").write_text("connections: {}\n")
+    with Serving(folder) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "serve", "--port", str(server.port)],
+            cwd=folder,
+            env={**os.environ, "HEADGATE_HOME": str(tmp_path / "other")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"127.0.0.1:{server.port} cannot be listened on: address already in use" in done.stderr

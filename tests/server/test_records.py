@@ -199,6 +199,18 @@ def test_a_client_that_goes_away_harms_nobody(server: Serving) -> None:
     assert outcomes(send(server, {"id": 70, "name": "a"})) == ["created"]
 
 
+def test_a_run_of_the_import_goes_on_beside_its_requests(server: Serving, shop: Path) -> None:
+    (shop / "shop" / "nowhere.csv").write_text("id,name,price\n5000,a,1\n5001,b,2\n")
+    assert outcomes(send(server, {"id": 5002, "name": "c"})) == ["created"]
+    number = server.post("/api/imports/items/runs").json()["id"]
+    end = time.monotonic() + 60
+    while (run := server.get(f"/api/runs/{number}").json())["status"] in ("queued", "running"):
+        assert time.monotonic() < end, run
+        assert send(server, {"id": 5002, "name": f"{time.monotonic()}"}).status == 200
+    assert (run["status"], run["account"]["created"]) == ("succeeded", 2)
+    assert [r[0] for r in rows(shop, "id >= 5000")] == [5000, 5001, 5002]
+
+
 # On PostgreSQL
 
 

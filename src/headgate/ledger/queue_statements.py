@@ -15,12 +15,13 @@ WORK_OF_RUN: Final = f"{_WORK} where id = ? or run_id = ? order by case when id 
 LIST: Final = f"{_WORK} where status <> 'done' and (? = '' or import_name = ?) order by id"
 OF_RUNS: Final = f"{_WORK} where id >= ? and id <= ?"
 
-# What writes waits for what is being done to its import, by a worker or by hand; plans write nothing and go by.
+# What writes waits for what is being done to its import, by a worker or by hand; plans write nothing and go by, and callers who
+# wait are served beside.
 _FREE: Final = """
 w.status = 'queued' and w.cancel = 0 and w.not_before <= ? and (w.kind = 'plan' or (
   not exists (select 1 from headgate_work c where c.status = 'claimed' and c.kind <> 'plan' and c.import_name = w.import_name)
   and not exists (select 1 from headgate_run r
-    where r.status = 'running' and r.lease <> '' and r.import_name = w.import_name)))"""
+    where r.status = 'running' and r.kind <> 'requests' and r.lease <> '' and r.import_name = w.import_name)))"""
 NEXT: Final = f"select w.id from headgate_work w where {_FREE} order by w.id limit 1"
 CLAIM: Final = """
 update headgate_work set status = 'claimed', attempts = attempts + 1, host = ?, pid = ?, born = ?, heartbeat = ?, progress = ''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from headgate.app.access import Access, local_actor
 from headgate.app.project import Project, find_project
 from headgate.app.telemetry import set_up_logging, set_up_tracing
 from headgate.ledger.access import AccessLedger
+from headgate.model.errors import UsageError
 
 from . import tls
 from .app import create_app
@@ -51,7 +53,7 @@ def serve(
         The exit code.
 
     Raises:
-        UsageError: certificate and key are of no use.
+        UsageError: certificate and key are of no use, or the address cannot be had.
     """
     if certfile:
         tls.check(certfile, keyfile)
@@ -75,17 +77,39 @@ def serve(
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
     )
+    sockets = [_listening(options.host, options.port)]
     scheme = "https" if certfile else "http"
     sys.stderr.write(f"headgate: serving {project.folder} on {scheme}://{options.host}:{options.port}\n")
     if not certfile and not proxies and options.host not in LOCAL:
         sys.stderr.write("headgate: tokens and passwords travel in the clear; see --certfile and --proxy\n")
     if several:
-        Multiprocess(config, [config.bind_socket()]).run()
+        Multiprocess(config, sockets).run()
         return 0
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that it ended for
-        server.run()
+        server.run(sockets)
     return 0 if server.started else 1
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket at the address, before anything else is begun.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as e:
+        found.close()
+        raise UsageError(
+            f"{host}:{port} cannot be listened on: {(e.strerror or str(e)).lower()}",
+            hint="Another server may be running there; choose another --port.",
+        ) from None
+    found.set_inheritable(True)
+    return found
 
 
 def application() -> Front:
