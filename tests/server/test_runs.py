@@ -202,7 +202,7 @@ def test_every_change_is_in_the_audit_log(waiting):
         ("GET", "/api/events", None, {"Last-Event-ID": "x"}, 400, "parameter-wrong"),
         ("POST", "/api/imports/orders/runs", {"from_start": 1}, {}, 422, "body-wrong"),
         ("POST", "/api/imports/orders/runs", {"colour": "red"}, {}, 422, "body-wrong"),
-        ("POST", "/api/imports/orders/runs", b"{", {"Content-Type": "application/json"}, 422, "body-wrong"),
+        ("POST", "/api/imports/orders/runs", b"{", {"Content-Type": "application/json"}, 400, "not-json"),
         ("POST", "/api/imports/orders/runs", b"x", {"Content-Type": "text/plain"}, 415, "not-json"),
         ("POST", "/api/imports/orders/runs", {"settings": ["no.such=1"]}, {}, 409, "definition-wrong"),
         ("POST", "/api/runs/1/undo", {"only": "some"}, {}, 422, "body-wrong"),

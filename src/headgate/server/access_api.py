@@ -176,8 +176,10 @@ async def body_of(request: Request, kind: type[T]) -> T:
             raise Problem(413, "too-large", f"the body is larger than {_MOST_BYTES:,} bytes")
     try:
         return msgspec.json.decode(bytes(body), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except msgspec.ValidationError as e:
         raise Problem(422, "body-wrong", f"the body is not what is asked for: {e}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise Problem(400, "not-json", f"the body is not JSON: {e}") from None
 
 
 def _find(name: str, kind: str, names: Iterable[str]) -> None:
