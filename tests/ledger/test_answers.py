@@ -54,7 +54,9 @@ def test_what_failed_can_be_tried_again_and_what_was_answered_stays(answers: Ans
     for key in ("failed", "done"):
         answers.enter("orders", key, "f", 7)
     answers.answered("orders", {"done": OUTCOMES})
-    answers.forget("orders", ["failed", "done"])
+    answers.enter("orders", "another's", "f", 8)
+    answers.forget("orders", ["failed", "done", "another's"], 7)
+    assert answers.find("orders", "another's") is not None
     assert answers.find("orders", "failed") is None
     assert answers.find("orders", "done") is not None
 

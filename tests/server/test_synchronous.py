@@ -180,16 +180,12 @@ def test_a_repeat_with_its_key_is_answered_with_the_first_answer(
     assert _sql(url, "select name from item") == [("changed",)]
 
 
-def test_two_with_one_key_at_once_are_one(imports: Synchronous, url: str) -> None:
-    futures = [imports.submit("items", [{"id": 1, "name": "a"}], idempotency_key="k") for _ in range(6)]
-    answers = []
-    for f in futures:
-        try:
-            answers.append(told(f))
-        except Busy:
-            answers.append(["busy"])
-    assert ["created"] in answers
-    assert all(a in (["created"], ["busy"]) for a in answers)
+def test_two_with_one_key_at_once_are_one(imports: Synchronous, project: Project, url: str) -> None:
+    file = project.import_files["items"]
+    file.write_text(DEFINITION.replace("key: id\n", "operation: append\n"))
+    futures = [imports.submit("items", [{"id": n, "name": "a"}], idempotency_key="k") for n in [1] * 6]
+    assert [told(f) for f in futures] == [["created"]] * 6
+    assert sum(not f.result().repeated for f in futures) == 1
     assert _sql(url, "select count(*) from item") == [(1,)]
 
 
@@ -330,3 +326,115 @@ def test_a_fault_of_our_own_leaves_nobody_without_an_answer(
         with pytest.raises(HeadgateError, match="fault of Headgate's own"):
             imports.submit("items", [{"id": 2, "name": "a"}]).result(60)
     assert told(imports.submit("items", [{"id": 3, "name": "a"}])) == ["created"]
+
+
+# Answers that are lost on their way
+
+
+def test_an_answer_that_is_lost_after_the_commit_is_asked_for(
+    here: Callable[[str], Synchronous], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headgate.connectors.sqlite.writer import SqliteWriter
+    from headgate.model.errors import ConnectionFailed
+
+    imports = here("operation: append\n" + PLAIN.replace("key: id\n", ""))
+    commit, lost = SqliteWriter.commit, [True]
+
+    def losing(self: SqliteWriter, checkpoint: str = "") -> None:
+        commit(self, checkpoint)
+        if lost.pop() if lost else False:
+            raise ConnectionFailed("gone")
+
+    monkeypatch.setattr(SqliteWriter, "commit", losing)
+    assert told(imports.submit("items", [{"id": 1, "name": "a"}])) == ["created"]
+    assert told(imports.submit("items", [{"id": 2, "name": "b"}])) == ["created"]
+    assert _sql(f"sqlite:///{tmp_path}/shop.db", "select id from item order by id") == [(1,), (2,)]
+
+
+def test_a_lost_answer_in_one_statement_does_nothing_twice(
+    tmp_path: Path, pg_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headgate.connectors.postgres.prompt import PostgresPrompt
+    from headgate.model.errors import ConnectionFailed
+
+    _sql(pg_db, "create table item (id integer, name text)")
+    project = made(tmp_path, pg_db, monkeypatch, "operation: append\n" + PLAIN.replace("key: id\n", ""))
+    imports = Synchronous(project)
+    finish, lost = PostgresPrompt.finish, [True]
+
+    def losing(self: PostgresPrompt) -> Any:
+        found = finish(self)
+        if lost.pop() if lost else False:
+            raise ConnectionFailed("gone")
+        return found
+
+    monkeypatch.setattr(PostgresPrompt, "finish", losing)
+    with pytest.raises(ConnectionFailed, match="the destination says that the records were committed"):
+        imports.submit("items", [{"id": 1, "name": "a"}]).result(60)
+    assert told(imports.submit("items", [{"id": 2, "name": "b"}])) == ["created"]
+    imports.close()
+    assert _sql(pg_db, "select id from item order by id") == [(1,), (2,)]
+    assert sum(r.account.outcomes["created"] for r in project.ledger.runs()) == 2
+    project.ledger.close()
+
+
+def test_a_request_with_a_key_waits_until_it_is_known_whether_it_was_done(
+    here: Callable[[str], Synchronous], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headgate.connectors.sqlite import SqliteDestination
+    from headgate.connectors.sqlite.writer import SqliteWriter
+    from headgate.model.errors import ConnectionFailed
+
+    imports = here("operation: append\n" + PLAIN.replace("key: id\n", ""))
+    assert told(imports.submit("items", [{"id": 1, "name": "a"}])) == ["created"]
+    commit = SqliteWriter.commit
+
+    def losing(self: SqliteWriter, checkpoint: str = "") -> None:
+        commit(self, checkpoint)
+        raise ConnectionFailed("gone")
+
+    def away(*_: object) -> str:
+        raise ConnectionFailed("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteWriter, "commit", losing)
+        broken.setattr(SqliteDestination, "claim", away)
+        for _ in range(2):
+            with pytest.raises(HeadgateError):
+                imports.submit("items", [{"id": 2, "name": "b"}], idempotency_key="k").result(60)
+    again = imports.submit("items", [{"id": 2, "name": "b"}], idempotency_key="k")
+    assert told(again) == ["created"]
+    assert again.result().repeated
+    assert _sql(f"sqlite:///{tmp_path}/shop.db", "select id from item order by id") == [(1,), (2,)]
+
+
+def test_a_key_that_another_server_is_at_is_left_to_it(
+    here: Callable[[str], Synchronous], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headgate.engine.desk import Desk
+
+    first = here("operation: append\n" + PLAIN.replace("key: id\n", ""))
+    assert told(first.submit("items", [{"id": 1, "name": "a"}])) == ["created"]
+    second = Synchronous(open_project(tmp_path / "project"))
+    assert told(second.submit("items", [{"id": 2, "name": "a"}])) == ["created"]
+    reached, go = threading.Event(), threading.Event()
+    serve = Desk.serve
+
+    def held(self: Desk, requests: Any) -> Any:
+        if any(r.id == "k" for r in requests) and not reached.is_set():
+            reached.set()
+            go.wait(60)
+        return serve(self, requests)
+
+    monkeypatch.setattr(Desk, "serve", held)
+    slow = first.submit("items", [{"id": 3, "name": "b"}], idempotency_key="k")
+    reached.wait(60)
+    with pytest.raises(Busy):
+        second.submit("items", [{"id": 3, "name": "b"}], idempotency_key="k").result(60)
+    go.set()
+    assert told(slow) == ["created"]
+    again = second.submit("items", [{"id": 3, "name": "b"}], idempotency_key="k")
+    assert told(again) == ["created"]
+    assert again.result().repeated
+    second.close()
+    assert _sql(f"sqlite:///{tmp_path}/shop.db", "select count(*) from item") == [(3,)]

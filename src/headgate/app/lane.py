@@ -97,17 +97,19 @@ class Lane:
         self._keep(requests)
 
     def _serve(self, requests: list[Request]) -> list[Request]:
+        entered = False
         try:
             desk = self._ready()
-            todo = [r for r in requests if not r.keyed or r.dry or self._enter(desk.run, r)]
-            left = desk.serve(todo)
+            entered = True
+            todo, repeats = self._entered(desk.run, requests)
+            left = desk.serve(todo) + repeats
         except HeadgateError as e:
             for request in requests:
                 if request.answer is None:
                     request.error = e
-            self._let_go()
             with suppress(HeadgateError):
-                self._keep([r for r in requests if r.keyed and not r.dry and r.error is e])
+                self._keep([r for r in requests if r.keyed and not r.dry and r.error is e], entered=entered)
+            self._let_go()
             return []
         self._settle(requests, left)
         return left
@@ -133,6 +135,21 @@ class Lane:
             self._let_go()
 
     # Requests that may be asked for again
+
+    def _entered(self, run: Run, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
+        """Those that are to be imported, and those that repeat one of them and have to wait for its answer."""
+        todo: list[Request] = []
+        repeats: list[Request] = []
+        keys: set[str] = set()
+        for request in requests:
+            if not request.keyed or request.dry:
+                todo.append(request)
+            elif request.id in keys:
+                repeats.append(request)
+            elif self._enter(run, request):
+                keys.add(request.id)
+                todo.append(request)
+        return todo, repeats
 
     def _enter(self, run: Run, request: Request) -> bool:
         """Enter a request with a key; whether it is to be imported: it is answered already otherwise."""
@@ -180,12 +197,19 @@ class Lane:
         if failed:
             self._let_go()
 
-    def _keep(self, keyed: list[Request]) -> None:
-        """Keep the answers of requests that may be asked for again; those that failed may be tried again instead."""
+    def _keep(self, keyed: list[Request], *, entered: bool = True) -> None:
+        """Keep the answers of requests that may be asked for again; those that failed may be tried again instead, but for those
+        of which the destination has not said whether they were done: that is found out before they are.
+
+        Args:
+            entered: whether these were entered just now, and not by somebody before who may have done them.
+        """
         answers = Answers(self._project.ledger)
         answers.answered(self._name, {r.id: kept for r in keyed if (kept := answer_of(r)) is not None})
+        if not entered or (self._desk is not None and self._desk.run.in_doubt):
+            return
         if again := [r.id for r in keyed if r.error is not None and not r.late]:
-            answers.forget(self._name, again)
+            answers.forget(self._name, again, self.run)
         if later := [r.id for r in keyed if r.error is not None and r.late and r.error.retryable]:
             answers.let_go(self._name, later)
 
@@ -280,6 +304,8 @@ class Lane:
             self._project.ledger.finish(run)
 
     def _let_go(self) -> None:
+        if self._desk is not None:
+            self._desk.find_out()  # a group whose answer was lost must not be done again by the next one
         self._desk = None
         opened, self._open = self._open, ExitStack()
         with suppress(HeadgateError):

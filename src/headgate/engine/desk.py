@@ -60,7 +60,7 @@ class Desk:
         Returns:
             Requests that have to wait for the next group, because a record of theirs is in this one. In their order.
         """
-        self._find_out()
+        self.find_out()
         self._mapper.refresh()
         requests = [r for r in requests if r.error is None]
         for request in requests:
@@ -140,11 +140,10 @@ class Desk:
         self._unanswered = []
         self._take(group, decided)
         self._sum_up(group)
-        for one in group:
-            one.request.answer = one.answer(self.run.id)
+        self._answer(group)
         return []
 
-    def _find_out(self) -> None:
+    def find_out(self) -> None:
         """Say of a group whose answer was lost what became of it; what was not committed is done again."""
         if self._trouble is None:
             return
@@ -174,7 +173,10 @@ class Desk:
             self._drop()
             if isinstance(e, ConnectionFailed) and (done := self._asked()) is not None:
                 self.run.account = done
-                _fail(group, _lost(e))
+                if all(o is not None for one in group for o in one.outcomes):
+                    self._answer(group)
+                else:
+                    _fail(group, _lost(e))
                 return
             with suppress(HeadgateError):  # the destination's trouble is the one to be told
                 self._ledger.forget_rejects(self.run.id, group[0].first)
@@ -183,8 +185,11 @@ class Desk:
                 return
             _fail(group, e)
         else:
-            for one in group:
-                one.request.answer = one.answer(self.run.id)
+            self._answer(group)
+
+    def _answer(self, group: list[Going]) -> None:
+        for one in group:
+            one.request.answer = one.answer(self.run.id)
 
     def _drop(self) -> None:
         """Let go of connections in an unknown state."""

@@ -26,7 +26,7 @@ _TAKE: Final = "update headgate_answer set run_id = ? where import_name = ? and 
 _CLOSE: Final = "update headgate_answer set answer = ? where import_name = ? and key = ? and answer is null"
 _BODY: Final = "update headgate_answer set body = ? where import_name = ? and key = ? and answer is null"
 _LET_GO: Final = "update headgate_answer set run_id = 0 where import_name = ? and key = ? and answer is null"
-_FORGET: Final = "delete from headgate_answer where import_name = ? and key = ? and answer is null"
+_FORGET: Final = "delete from headgate_answer where import_name = ? and key = ? and run_id = ? and answer is null"
 _OPEN: Final = f"select {_COLUMNS} from headgate_answer where answer is null and body <> '' order by at, key"
 _PRUNE: Final = "delete from headgate_answer where at < ? and answer is not null"
 
@@ -96,10 +96,10 @@ class Answers:
         with self._store.transaction() as session:
             session.many(_LET_GO, [(import_name, key) for key in keys])
 
-    def forget(self, import_name: str, keys: Sequence[str]) -> None:
-        """Forget requests that failed, so that they can be tried again."""
+    def forget(self, import_name: str, keys: Sequence[str], run: int) -> None:
+        """Forget requests of a run that failed, so that they can be tried again; what another run is at stays."""
         with self._store.transaction() as session:
-            session.many(_FORGET, [(import_name, key) for key in keys])
+            session.many(_FORGET, [(import_name, key, run) for key in keys])
 
     def unanswered(self) -> list[KeptAnswer]:
         """Requests without an answer whose records were kept, oldest first."""
