@@ -56,7 +56,8 @@ def main(arguments: list[str]) -> None:
     if command == "check":
         sys.exit(check())
     if command == "test":
-        become(PYTHON, "-m", "pytest", "-n", "2", *rest)
+        # Many tests wait for a process; and each worker has servers of its own, which is why there are not many.
+        become(PYTHON, "-m", "pytest", "-n", str(min(4, (os.cpu_count() or 1) + 1)), *rest)
     if command == "bench":
         become(PYTHON, "bench/run.py", *rest)
     if command == "crash":

@@ -8,40 +8,28 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import re
 import sys
-import types
-import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import yaml
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from headgate.model import errors
 from headgate.model.codes import CODES
 from headgate.model.outcome import REJECTS, Account, Outcome
-from headgate.model.spec import ConnectionSpec, ImportSpec, ProjectSpec
+from headgate.model.spec import ImportSpec, ProjectSpec
 from headgate.model.types import KINDS
 from headgate.model.write import Operation
 from headgate.spi.destination import Capabilities
 
+sys.path.insert(0, str(Path(__file__).parent))  # also where this is not what was started
+
+from guarantees import guarantees
+from words import code, default, kind, nested, table, title
+
 HERE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code: change it there. -->\n\n"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    lines = [list(head), ["---"] * len(list(head)), *(list(r) for r in rows)]
-    return "".join("| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in line) + " |\n" for line in lines)
-
-
-def code(text: object) -> str:
-    """Text as code, control characters written out; nothing when there is none."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
-    return f"`{shown}`" if shown else ""
 
 
 # --- the server --------------------------------------------------------------------------------------------------------
@@ -93,78 +81,6 @@ def definition() -> str:
     return "".join(out)
 
 
-def nested(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """The models a model's keys hold, in order, without repetition."""
-    found: dict[type[BaseModel], None] = {}
-    for f in model.model_fields.values():
-        for part in parts(f.annotation):
-            found[part] = None
-            found.update(dict.fromkeys(nested(part)))
-    return list(found)
-
-
-def parts(annotation: object) -> list[type[BaseModel]]:
-    """The models in an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for a in typing.get_args(annotation) for m in parts(a)]
-
-
-TITLES = {
-    ImportSpec: "Import (imports/*.yaml)",
-    ProjectSpec: "Project (headgate.yaml)",
-    ConnectionSpec: "connections: NAME",
-}
-PLURALS = {"field": "fields: NAME", "lookup": "lookups: NAME", "reject": "rejects", "limit": "limits"}
-WORDS = {str: "text", int: "number", bool: "true, false", float: "number", type(None): ""}
-
-
-def title(model: type[BaseModel]) -> str:
-    """What a model is called in a definition."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__.removesuffix("Spec")).lower()
-    return TITLES.get(model) or PLURALS.get(name, name)
-
-
-def kind(annotation: object) -> str:
-    """What a key may hold, in words."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return ", ".join(code(a) for a in args)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(w for a in args if (w := kind(a))))
-    if origin is typing.Annotated:
-        return kind(args[0])
-    if origin is list:
-        return f"list of {kind(args[0])}"
-    if origin is tuple:
-        return f"[{', '.join(map(kind, args))}]"
-    if origin is dict:
-        return f"mapping of {kind(args[1])}"
-    if annotation is typing.Any:
-        return "anything"
-    if isinstance(annotation, type) and issubclass(annotation, Operation):
-        return ", ".join(code(o.value) for o in annotation)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        name = title(annotation)
-        return f"[{name}](#{anchor(name)})"
-    return WORDS[typing.cast("type", annotation)]
-
-
-def anchor(heading: str) -> str:
-    """The fragment a heading gets."""
-    return "".join(c for c in heading.lower().replace(" ", "-") if c.isalnum() or c in "-_")
-
-
-def default(f: FieldInfo) -> str:
-    """A key's default, as it would be written."""
-    if f.is_required():
-        return "**required**"
-    value = f.default
-    if value is None or value in ([], {}, "") or isinstance(value, BaseModel):
-        return ""
-    return code({True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value)
-
-
 TYPES = {
     "text": ("string, varchar, char, str", "Text of any length; `text(n)`: at most n characters."),
     "smallint": ("", "Whole number of 16 bits, -32768 to 32767."),
@@ -199,7 +115,7 @@ def field_types() -> str:
 
 GROUPS = {
     "RD": "Reading", "TY": "Types", "RU": "Rules of a field", "TR": "Transforms", "EX": "Expressions", "LK": "Lookups",
-    "KY": "Keys", "DE": "Refused by the destination", "HE": "Held",
+    "KY": "Keys", "DE": "Refused by the destination", "FI": "Files that are moved", "HE": "Held", "UN": "Not known",
 }  # fmt: skip
 
 
@@ -412,6 +328,7 @@ EXAMPLE_URLS = {
     "postgres": "postgresql://user@localhost/shop",
     "mariadb": "mariadb://user@localhost/shop",
     "mysql": "mysql://user@localhost/shop",
+    "file": "file://out",
 }
 
 
@@ -460,7 +377,21 @@ def connectors() -> str:
             f"\n## {name}\n\n{(inspect.getdoc(factory) or '').split(chr(10) * 2)[0]}\n\n" + table(["", ""], rows)
         )
         out.extend(f"- cannot: {gap}\n" for gap in c.gaps.values())
-    return "".join(out) + apis()
+    return "".join(out) + folders() + apis()
+
+
+def folders() -> str:
+    """What a connection to a folder of files can say."""
+    from headgate.connectors.tofiles.options import FileOptions
+
+    out = []
+    for model in (FileOptions, *nested(FileOptions)):
+        rows = (
+            [code(name), kind(f.annotation), default(f), f.description or ""] for name, f in model.model_fields.items()
+        )
+        out.append(f"\n### {title(model)}\n\n{inspect.getdoc(model)}\n\n")
+        out.append(table(["key", "value", "default", "meaning"], rows))
+    return "".join(out)
 
 
 def apis() -> str:
@@ -477,14 +408,40 @@ def apis() -> str:
             [code(name), kind(f.annotation), default(f), f.description or ""] for name, f in model.model_fields.items()
         )
         out.append(table(["key", "value", "default", "meaning"], rows))
+    return "".join(out) + known()
+
+
+def known() -> str:
+    """The applications whose APIs are known."""
+    from headgate.connectors.http.presets import presets
+
+    out = [
+        "\n# Presets\n\nA connection with `preset: NAME` has what the preset knows, and what it says itself goes before.\n"
+    ]
+    for name, preset in presets().items():
+        out.append(
+            f"\n## {name}\n\n{preset['title']}: <{preset['documentation']}>\n\n{' '.join(preset['notes'].split())}\n\n"
+        )
+        if preset.get("settings"):
+            rows = [
+                [code(s), about.get("default", ""), about["description"]] for s, about in preset["settings"].items()
+            ]
+            out.append(table(["setting", "default", "meaning"], rows) + "\n")
+        endpoints = ("find", "create", "update", "upsert", "delete")
+        rows = [
+            [
+                code(resource),
+                ", ".join(e for e in endpoints if e in has),
+                ", ".join(f"{code(f)} {of}" for f, of in has.get("fields", {}).items()) or "any",
+            ]
+            for resource, has in preset["resources"].items()
+        ]
+        out.append(table(["resource", "endpoints", "fields"], rows))
     return "".join(out)
 
 
 def promised() -> str:
     """What each destination promises."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    from guarantees import guarantees
-
     return guarantees({name: capabilities(name) for name in EXAMPLE_URLS}, table)
 
 

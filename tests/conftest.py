@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"pg_url", "pg_db"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.needs_postgres)
+
+
+def pytest_collection_finish() -> None:
+    # What ten thousand tests are made of stays until the end; the garbage collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

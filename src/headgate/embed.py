@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.app import project as app
-from headgate.app import service, yaml_file
+from headgate.app import service, undoing, yaml_file
 from headgate.app.oneline import definition_for
+from headgate.engine.nested import nested
 from headgate.engine.plans import read_changes
 from headgate.model.errors import UsageError
 from headgate.model.outcome import Outcome
@@ -142,7 +143,7 @@ class Import:
 
         Args:
             records: read in the place of the definition's source: an iterable of dicts, or what gives Arrow (a table, a
-                stream, a frame of pandas or polars).
+                stream, a frame of pandas or polars). Of the source, `explode` and `group` hold for them too.
             observe: is told of progress, from this thread.
 
         Raises:
@@ -171,7 +172,7 @@ class Import:
         if records is None:
             return None
         factory: registry.SourceFactory = registry.load(registry.SOURCES, RECORDS)
-        return factory(records, Path())
+        return nested(factory(records, Path()), self._definition.spec)
 
     def send(self, records: Any) -> Done:
         """Run it with these records."""
@@ -228,7 +229,7 @@ class Done:
         Raises:
             HeadgateError: it cannot be, or not any more; nothing was taken back.
         """
-        return Done(self._project, service.undo_run(self._project, self.id, forced=force))
+        return Done(self._project, undoing.undo_run(self._project, self.id, forced=force))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status} {self.counts}>"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from support.serving import PROGRAM, Serving
+from support.forked import PROGRAM
+from support.serving import Serving
 
 PASSWORD = "correct horse battery"
 

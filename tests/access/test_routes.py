@@ -16,7 +16,8 @@ from headgate.app.project import Project, open_project
 from headgate.server.access import OpenGuard, OpenRoute, SecuredRoute, check_secured
 from headgate.server.app import create_app
 from headgate.server.context import ServeOptions
-from support.serving import PROGRAM, Serving
+from support.forked import PROGRAM
+from support.serving import Serving
 
 OPEN = {"/healthz", "/readyz", "/api/session", "/hooks/{name}"}
 """What nobody needs a token for. A route is added here only with a reason that its `unsecured` gives."""

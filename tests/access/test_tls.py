@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def test_certificate_and_key_may_be_one_file(folder, pair, tmp_path):
     both.write_bytes(pair[0].read_bytes() + pair[1].read_bytes())
     with Serving(folder, "--certfile", str(both), scheme="https", ca=pair[0]) as server:
         assert server.get("/healthz").status == 200
+
+
+def test_who_keeps_a_connection_open_does_not_keep_the_server(folder, pair):
+    cert, key = pair
+    with Serving(folder, "--certfile", str(cert), "--keyfile", str(key), scheme="https", ca=cert) as server:
+        server.process.send_signal(signal.SIGTERM)  # the pool has a connection still
+        assert server.process.wait(20) == 0  # a connection that nobody answers on is waited for half a minute
 
 
 def test_what_cannot_be_used_is_told(headgate, pair, tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headgate.connectors.http import HttpSource
+from headgate.connectors.http.source import HttpSource
 from headgate.model.spec import SourceSpec
 from headgate.spi.registry import Connected
 from headgate.testing.server import ApiServer

@@ -342,3 +342,8 @@ class TestOptions:
     def test_requests_are_evenly_spaced(self, api: ApiServer, ask: Ask, slept: list[float]) -> None:
         assert read(ask(api, connection={"rate": "4/s"}, **LINK)) == TEXTS
         assert slept == [0.25] * 3
+
+    def test_the_rate_of_a_connection_is_shared(self, api: ApiServer, ask: Ask, slept: list[float]) -> None:
+        assert read(ask(api, connection={"rate": "4/s"}, **LINK)) == TEXTS
+        assert read(ask(api, connection={"rate": "4/s"}, **LINK)) == TEXTS
+        assert slept == [0.25] * 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from typing import Any, ClassVar
 
@@ -76,6 +77,45 @@ def test_an_api_without_records_has_none_if_its_columns_are_named(way: str, serv
     assert read(ask(api, **WAYS[way], columns=["id", "name"])) == []
     with pytest.raises(SourceError, match="no records, so its columns are not known"):
         read(ask(api, **WAYS[way]))
+
+
+@pytest.mark.parametrize(
+    ("document", "records"),
+    [("<a pages='1'><items/></a>", "items.item"), ("<a><items>\n </items></a>", "items.item"), ("<a n='0'/>", "item")],
+)
+def test_an_element_without_records_has_none(document: str, records: str, serve: Serve, ask: Ask) -> None:
+    api = serve([], documents={"/none": document})
+    assert read(ask(api, "/none", records=records, columns=["id"], format="xml")) == []
+
+
+@pytest.mark.parametrize("document", ["<a><item><id>1</id></item></a>", "<a><items>none</items></a>"])
+def test_a_path_that_leads_elsewhere_in_xml_is_an_error(document: str, serve: Serve, ask: Ask) -> None:
+    api = serve([], documents={"/none": document})
+    with pytest.raises(SourceError, match=r"there is no 'items\.item'"):
+        read(ask(api, "/none", records="items.item", columns=["id"], format="xml"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "what"),
+    [
+        ("cursor", {"id": 3}, "an object with id"),
+        ("cursor", [3], "a list of 1"),
+        ("next", True, "true"),
+        ("next", {"href": "x"}, "an object"),
+    ],
+)
+def test_what_cannot_ask_for_the_next_page_is_no_end_of_the_list(
+    path: str, value: object, what: str, serve: Serve, ask: Ask
+) -> None:
+    api = serve([], documents={"/some": json.dumps({"items": RECORDS[:2], "then": value})})
+    with pytest.raises(SourceError, match=rf"\(then\) is {what}"):
+        read(ask(api, "/some", records="items", pagination={"type": path, "path": "then"}))
+
+
+@pytest.mark.parametrize("value", [None, False, "", [], {}])
+def test_nothing_in_the_place_of_a_cursor_is_the_end(value: object, serve: Serve, ask: Ask) -> None:
+    api = serve([], documents={"/some": json.dumps({"items": RECORDS[:2], "then": value})})
+    assert read(ask(api, "/some", records="items", pagination={"type": "cursor", "path": "then"})) == TEXTS[:2]
 
 
 def test_the_api_is_asked_once_however_often_its_records_are_read(api: ApiServer, ask: Ask) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.connectors.http.client import Answer, Call
+from headgate.connectors.http.exchange import Answer, Call
 from headgate.connectors.http.pages import Asking, Found, Values
 from headgate.connectors.http.paging import Page
 from headgate.connectors.http.spool import Spool
@@ -38,6 +38,8 @@ class Bodies(Asking):
         ([b"\xef\xbb\xbfid\n1\n", b"\xef\xbb\xbfid\n2\n", b"id\n3\n"], b"\xef\xbb\xbfid\n1\n2\n3\n"),
         ([b"1,a\n", b"2,b\n", b"3,c\n"], b"1,a\n2,b\n3,c\n"),
         ([b"id\n", b"id\n"], b"id\n"),
+        ([b"id,name\n1,a\n", b'"id","name"\n2,b\n'], b"id,name\n1,a\n2,b\n"),
+        ([b"1,2\n", b"2,1\n"], b"1,2\n2,1\n"),
         ([b"", b"id\n1\n"], b"id\n1\n"),
     ],
 )
@@ -45,6 +47,12 @@ def test_pages_are_one_file_with_one_header(bodies: list[bytes], kept: bytes, tm
     spool = Spool(Bodies(bodies, tmp_path / "page"), RequestSpec(), tmp_path)
     spool.advance()
     assert spool.path.read_bytes() == kept
+
+
+def test_a_page_with_the_columns_in_another_order_is_an_error(tmp_path: Path) -> None:
+    spool = Spool(Bodies([b"id,name\n1,a\n", b"name,id\nb,2\n"], tmp_path / "page"), RequestSpec(), tmp_path)
+    with pytest.raises(SourceError, match="columns of the first page in another order: name,id"):
+        spool.advance()
 
 
 def test_what_was_broken_off_is_not_taken_for_all(tmp_path: Path) -> None:

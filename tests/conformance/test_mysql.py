@@ -28,7 +28,7 @@ class TestMysql(DestinationConformance):
 
     def _set_zone(self, zone: str) -> None:
         """Of sessions to come, so that a moment which goes through local time anywhere is another one."""
-        with pymysql.connect(**self.params) as connection, connection.cursor() as cursor:
+        with pymysql.connect(ssl_disabled=True, **self.params) as connection, connection.cursor() as cursor:
             cursor.execute(f"set global time_zone = '{zone}'")
 
     def table_name(self, name: str) -> str:
@@ -37,7 +37,10 @@ class TestMysql(DestinationConformance):
     def read(self, destination: Destination, table: str, fields: Sequence[WriteField]) -> list[Row]:
         """With the driver alone: it waits for nobody, and says what is there whatever the connector thinks."""
         columns = ", ".join(identifier(f.name) for f in fields)
-        with pymysql.connect(**self.params, charset="utf8mb4") as connection, connection.cursor() as cursor:
+        with (
+            pymysql.connect(ssl_disabled=True, **self.params, charset="utf8mb4") as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"select {columns} from {identifier(split(table)[1])}")
             rows = cursor.fetchall()
         return [{f.name: _value(f.type.kind, v) for f, v in zip(fields, row, strict=True)} for row in rows]

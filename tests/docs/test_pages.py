@@ -10,9 +10,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -20,8 +21,13 @@ import pytest
 from headgate.app.yaml_file import read_text
 from headgate.cli.main import run
 from headgate.connectors.http.options import read as options_of_api
+from headgate.connectors.http.presets import filled
 from headgate.model.spec import ImportSpec, ProjectSpec
+from headgate.testing.crud import CrudServer
+from headgate.testing.hubspot import HubspotServer
+from headgate.testing.salesforce import SalesforceServer
 from headgate.testing.server import ApiServer
+from headgate.testing.shopify import ShopifyServer
 from support.markdown import Block, Command, blocks, directives, matches, name, pages, session
 from support.serving import Serving
 
@@ -67,6 +73,39 @@ def crm() -> Iterator[str]:
         yield api.url
 
 
+@pytest.fixture
+def people() -> Iterator[str]:
+    """URL of an API that keeps people, of whom it knows one."""
+    with CrudServer(token=CrudServer.TOKEN) as api:
+        ann = {"email": "ann@example.com", "name": "Ann", "address": {"city": "Paris"}, "owes": 12.1}
+        api.add("people", [ann], unique=[("email",)], required=["name"])
+        yield api.url
+
+
+@pytest.fixture
+def applications(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Environment with tokens of a HubSpot and a Shopify, which are where the presets lead."""
+    with HubspotServer() as hubspot, ShopifyServer() as shopify:
+        hubspot.add("contacts", [{"email": "ann@example.com", "firstname": "Ann", "lifecyclestage": "lead"}])
+        shopify.product("hat", title="Hat", variants=[{"sku": "H-1", "price": "9.90"}, {"sku": "H-2", "price": "9.90"}])
+        urls = {"hubspot": hubspot.url, "shopify": shopify.url}
+
+        def led(options: Mapping[str, Any]) -> dict[str, Any]:
+            url = urls.get(str(options.get("preset")))
+            return filled(options) | ({"url": url, "private": True} if url else {})
+
+        monkeypatch.setattr("headgate.connectors.http.options.filled", led)
+        yield {"HUBSPOT_TOKEN": hubspot.TOKEN, "SHOPIFY_TOKEN": shopify.TOKEN}
+
+
+@pytest.fixture
+def salesforce() -> Iterator[str]:
+    """URL of a Salesforce with one contact."""
+    with SalesforceServer() as api:
+        api.add("Contact", [{"Email": "bob@example.com", "FirstName": "Robert", "LastName": "Jones"}])
+        yield api.root
+
+
 @pytest.mark.parametrize("page", SESSIONS)
 def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     needs = directives(PAGES[page])
@@ -85,14 +124,7 @@ def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.F
     }
     if needs.get("project") == "demo":
         del environment["HEADGATE_HOME"]
-    if needs.get("needs") == "postgres":
-        environment["DATABASE_URL"] = request.getfixturevalue("pg_db")
-    if needs.get("needs") == "mysql":
-        environment["DATABASE_URL"] = request.getfixturevalue("maria_db")
-    if needs.get("needs") == "api":
-        environment["CRM_URL"], environment["CRM_TOKEN"] = request.getfixturevalue("crm"), ApiServer.TOKEN
-    if needs.get("needs") == "server":
-        environment |= {f"{sender}_SECRET": "a secret" for sender in ("GITHUB", "SHOPIFY", "STRIPE", "SLACK")}
+    environment |= _needed(needs.get("needs", ""), request)
     folder = shop
     with contextlib.ExitStack() as beside:
         for block in blocks(PAGES[page]):
@@ -106,6 +138,27 @@ def test_session_does_what_is_shown(page: str, tmp_path: Path, request: pytest.F
                     server = Serving(shop, "--no-auth", home=tmp_path / "state", more=environment)
                     environment["HEADGATE_URL"] = beside.enter_context(server).url
                 _run(command, folder, environment, f"{page}:{block.line}")
+
+
+def _needed(what: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a page that needs something, which is there from then on."""
+    match what:
+        case "postgres":
+            return {"DATABASE_URL": request.getfixturevalue("pg_db")}
+        case "mysql":
+            return {"DATABASE_URL": request.getfixturevalue("maria_db")}
+        case "api":
+            return {"CRM_URL": request.getfixturevalue("crm"), "CRM_TOKEN": ApiServer.TOKEN}
+        case "people":
+            return {"PEOPLE_URL": request.getfixturevalue("people"), "PEOPLE_TOKEN": CrudServer.TOKEN}
+        case "applications":
+            return dict(request.getfixturevalue("applications"))
+        case "salesforce":
+            login = {"SALESFORCE_CLIENT": SalesforceServer.CLIENT, "SALESFORCE_SECRET": SalesforceServer.SECRET}
+            return {"SALESFORCE_URL": request.getfixturevalue("salesforce")} | login
+        case "server":
+            return {f"{sender}_SECRET": "a secret" for sender in ("GITHUB", "SHOPIFY", "STRIPE", "SLACK")}
+    return {}
 
 
 def _write(path: Path, block: Block) -> None:

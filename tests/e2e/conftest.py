@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,9 +17,8 @@ import yaml
 
 from headgate.cli.main import run
 from headgate.connectors.mysql.connection import Access
+from support import forked
 from support.shop import Ask, Define, Headgate, Rows, Said, Shop, Start
-
-PROGRAM = "from headgate.cli.main import main; main()"
 
 
 @pytest.fixture
@@ -52,8 +50,7 @@ def start(folder: Path) -> Iterator[Start]:
 
     def command(*words: object, **streams: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-        line = [sys.executable, "-c", PROGRAM, *map(str, words)]
-        process = subprocess.Popen(line, text=True, **streams)
+        process = forked.start(*words, text=True, **streams)
         started.append(process)
         return process
 
@@ -129,7 +126,9 @@ def mysql_shop(folder: Path, mysql_db: str) -> Iterator[Shop]:
 
 @contextmanager
 def _mysql_shop(url: str) -> Iterator[Shop]:
-    with pymysql.connect(**Access.read({"url": url}).params, charset="utf8mb4", autocommit=True) as connection:
+    with pymysql.connect(
+        ssl_disabled=True, **Access.read({"url": url}).params, charset="utf8mb4", autocommit=True
+    ) as connection:
         yield Shop("mysql", url, connection)
 
 

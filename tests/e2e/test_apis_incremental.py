@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from headgate.testing.server import ApiServer
-from support.shop import Ask, Headgate
+from support.shop import Ask, Headgate, counts
 
 INCREMENTAL: dict[str, Any] = {
     "source": {
@@ -92,6 +92,19 @@ def test_append_does_not_append_the_last_records_again(
     headgate("run", "customers")
     api.records.append(record(11, 11))
     headgate("run", "customers")
+    assert rows("select count(*), count(distinct id) from customer") == [(11, 11)]
+
+
+def test_append_takes_nothing_again_from_an_api_that_gives_more_than_it_is_asked_for(
+    api: ApiServer, headgate: Headgate, folder: Path, rows: Ask
+) -> None:
+    source = INCREMENTAL["source"] | {
+        "request": {"path": "/all", "query": {"since": "{since}"}}
+    }  # it takes no notice of that
+    define(folder, operation="append", key=None, source=source)
+    headgate("run", "customers")
+    api.records += [record(11, 11), '{"id": 12, "changed": null, "more": 1}', record(13, 10).replace("Z", "+00:00")]
+    assert counts(headgate("run", "customers", "--json").json) == {"created": 1}
     assert rows("select count(*), count(distinct id) from customer") == [(11, 11)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,118 @@ def test_numbers_grow_too_and_append_takes_each_once(store: Shop, imported: Any,
     assert counts(imported(store, growing, operation="append", key=None)) == {"created": 1}
     assert counts(imported(store, growing, operation="append", key=None)) == {}
     assert goal("select id from item order by id") == [(2,), (10,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "above"),
+    [
+        ("sqlite", "integer", "'soon'"),
+        ("sqlite", "real", "9e999"),
+        ("duckdb", "double", "'nan'"),
+        ("duckdb", "timestamp", "'infinity'"),
+        ("duckdb", "date", "'infinity'"),
+        pytest.param("postgres", "numeric", "'nan'", marks=pytest.mark.needs_postgres),
+        pytest.param("postgres", "float8", "'infinity'", marks=pytest.mark.needs_postgres),
+        pytest.param("postgres", "timestamptz", "'infinity'", marks=pytest.mark.needs_postgres),
+    ],
+)
+def test_a_value_above_all_others_does_not_end_what_is_new(
+    request: pytest.FixtureRequest, kind: str, of: str, above: str, imported: Any, goal: Ask
+) -> None:
+    store: Shop = request.getfixturevalue(f"{kind}_shop")
+    first, second = ("'2024-01-01'", "'2024-01-02'") if "date" in of or "time" in of else ("1", "2")
+    store.sql(f"create table stock (id integer primary key, grows {of})")
+    store.sql(f"insert into stock values (1, {first}), (2, {above})")
+    growing = {"incremental": {"column": "grows"}}
+    assert counts(imported(store, growing)) == {"created": 1, "invalid": 1}
+    store.sql(f"insert into stock values (3, {second})")
+    assert counts(imported(store, growing)) == {"created": 1, "unchanged": 1, "invalid": 1}
+    assert goal("select id from item order by id") == [(1,), (3,)]
+
+
+@pytest.mark.needs_postgres
+@pytest.mark.parametrize("of", ["float8", "numeric"])
+def test_sqlalchemy_says_that_nothing_is_above_such_a_value(of: str, postgres_shop: Shop, imported: Any) -> None:
+    pytest.importorskip("sqlalchemy")
+    postgres_shop.sql(f"create table stock (id integer primary key, grows {of})")
+    postgres_shop.sql("insert into stock values (1, 1), (2, 'nan')")
+    store = replace(postgres_shop, url=postgres_shop.url.replace("postgresql", "postgresql+psycopg", 1))
+    found = imported(store, {"incremental": {"column": "grows"}})["error"]
+    assert "grows holds nan, above which nothing is new" in found["message"].lower()
+    assert "incremental" in found["hint"]
+
+
+def test_floats_of_mysql_grow_to_their_last_digit(mysql_shop: Shop, imported: Any, goal: Ask) -> None:
+    mysql_shop.sql("create table stock (id integer primary key, grows float)")
+    mysql_shop.sql("insert into stock values (1, 16777214)")
+    growing = {"incremental": {"column": "grows"}}
+    assert counts(imported(mysql_shop, growing, operation="append", key=None)) == {"created": 1}
+    mysql_shop.sql("insert into stock values (2, 16777215)")
+    assert counts(imported(mysql_shop, growing, operation="append", key=None)) == {"created": 1}
+    assert counts(imported(mysql_shop, growing, operation="append", key=None)) == {}
+
+
+def test_bytes_do_not_grow(mysql_shop: Shop, imported: Any) -> None:
+    mysql_shop.sql("create table stock (id integer primary key, grows binary(4))")
+    mysql_shop.sql("insert into stock values (1, x'ff')")
+    found = imported(mysql_shop, {"incremental": {"column": "grows"}})
+    assert "holds bytes, of which none is the last" in found["error"]["message"]
+
+
+def test_an_overlap_of_the_other_kind_is_said(sqlite_shop: Shop, imported: Any) -> None:
+    sqlite_shop.sql("create table stock (id integer primary key)")
+    sqlite_shop.sql("insert into stock values (10)")
+    growing = {"incremental": {"column": "id", "overlap": "15m"}}
+    assert counts(imported(sqlite_shop, growing)) == {"created": 1}
+    assert "'10' is no date or time, of which 15m" in imported(sqlite_shop, growing)["error"]["message"]
+
+
+@pytest.mark.needs_postgres
+def test_a_table_is_read_by_several_connections(
+    postgres_shop: Shop, imported: Any, headgate: Headgate, goal: Ask
+) -> None:
+    store = postgres_shop
+    rows = [(i, f"n{i}", i % 50 if i % 7 else None) for i in range(1000, 0, -1)]
+    store.table("stock", "id integer primary key, name varchar(40), grp integer", rows)
+    first = imported(store, {"parallel": 4})
+    assert counts(first) == {"created": 1000}
+    assert goal("select id, name, grp from item order by id desc") == rows
+    assert headgate("show", first["id"], "--json").json["partitions"][0]["findings"]["ranges"] == 4
+    store.sql("update stock set name = 'other' where id = 500")
+    by = {"parallel": {"connections": 3, "by": "grp"}}
+    assert counts(imported(store, by)) == {"updated": 1, "unchanged": 999}
+    growing = by | {"incremental": {"column": "id"}}
+    assert counts(imported(store, growing)) == {"unchanged": 1000}
+    store.sql("insert into stock values (1001, 'new', 3), (1002, 'new', null)")
+    assert counts(imported(store, growing)) == {"created": 2, "unchanged": 1}
+    shown = headgate("check", "items")
+    assert shown.code == 0
+    assert "ranges" in shown.out
+
+
+@pytest.mark.needs_postgres
+def test_refused_records_are_told_where_several_connections_read(
+    postgres_shop: Shop, imported: Any, headgate: Headgate, goal: Ask
+) -> None:
+    """Their numbers, and so their raw values, are those of the order of the key."""
+    rows = [(i, "much" if i % 100 == 0 else str(i)) for i in range(1000, 0, -1)]
+    postgres_shop.table("stock", "id integer primary key, n text", rows)
+    fields = {"id": {"from": "id", "type": "integer"}, "n": {"from": "n", "type": "integer"}}
+    run = imported(postgres_shop, {"parallel": 4}, fields=fields)
+    assert counts(run) == {"created": 990, "invalid": 10}
+    told = headgate("rejects", run["id"], "--json").json
+    assert [(t["row"], t["raw"]["id"], t["raw"]["n"]) for t in told] == [
+        (i, str(i), "much") for i in range(100, 1001, 100)
+    ]
+
+
+def test_other_databases_are_read_by_one_connection(store: Shop, imported: Any, headgate: Headgate) -> None:
+    if store.kind == "postgres":
+        pytest.skip("not stated: that it is read by one connection only")
+    assert imported(store, {"parallel": 2})["error"]["message"].startswith("source.parallel: ")
+    shown = headgate("check", "items")
+    assert shown.code == 2
+    assert "by one connection" in shown.out + shown.err
 
 
 def test_a_run_that_failed_or_was_taken_back_is_read_again(
@@ -223,3 +336,51 @@ def test_a_url_that_only_sqlalchemy_may_know_is_said_where_that_is_not_there(
     assert done.code == 2
     assert "no connector of its own that reads postgre://" in done.err
     assert "postgresql" in done.err
+
+
+def test_a_connection_that_only_sqlalchemy_knows_is_tried(folder: Path, sqlite_shop: Shop, headgate: Headgate) -> None:
+    pytest.importorskip("sqlalchemy")
+    sqlite_shop.table("stock", "id integer primary key, name text", [(1, "lamp")])
+    url = f"sqlite+pysqlite:///{folder}/shop.db"
+    connections = {"good": url, "typed": {"type": "sqlalchemy", "url": url}, "bad": {"url": url, "frobnicate": 1}}
+    (folder / "headgate.yaml").write_text(yaml.safe_dump({"connections": connections}))
+    said = headgate("connections", "--test", "--json")
+    states = {r["connection"]: r["state"] for r in said.json}
+    assert (said.code, states["good"], states["typed"]) == (1, "reached, 1 tables", "reached, 1 tables")
+    assert "the driver does not take what the connection says" in states["bad"]
+    assert "frobnicate" in states["bad"]
+    assert headgate("check", "typed#stock").code == 0
+    done = headgate("check", "bad#stock")
+    assert (done.code, "arguments of the driver" in done.err) == (2, True)
+
+
+@pytest.mark.needs_postgres
+@pytest.mark.parametrize("through", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize("column", ["at", "n", "d", "id", "word"])
+@pytest.mark.parametrize("query", [None, "select * from event where id > 0"])
+def test_what_is_new_is_told_by_columns_of_every_type(
+    through: str, column: str, query: str | None, postgres_shop: Shop, imported: Any, goal: Ask
+) -> None:
+    if "+" in through:
+        pytest.importorskip("sqlalchemy")
+    # Away from UTC, where a moment and how the session shows it are two things.
+    postgres_shop.sql("alter role current_user set timezone to 'Asia/Tokyo'")
+    try:
+        postgres_shop.sql(
+            "create table event (id int primary key, at timestamptz, n numeric(12, 6), d date, word text)"
+        )
+        postgres_shop.sql(
+            "insert into event values (1, '2024-01-01 10:00:00.000001Z', 1.5, '2024-01-01', 'a'), "
+            "(2, '2024-01-01 10:00:00.000002Z', 2.000001, '2024-01-02', 'b')"
+        )
+        store = replace(postgres_shop, url=postgres_shop.url.replace("postgresql", through, 1))
+        source = {"table": None if query else "event", "query": query, "incremental": {"column": column}}
+        assert counts(imported(store, source)) == {"created": 2}
+        assert counts(imported(store, source)) == {"unchanged": 1}
+        postgres_shop.sql("insert into event values (3, '2024-01-01 10:00:00.000003Z', 2.000002, '2024-01-03', 'c')")
+        assert counts(imported(store, source)) == {"created": 1, "unchanged": 1}
+        assert [str(a)[:26].replace("T", " ") for (a,) in goal("select at from item order by id")] == [
+            f"2024-01-01 10:00:00.00000{n}" for n in (1, 2, 3)
+        ]
+    finally:
+        postgres_shop.sql("alter role current_user reset timezone")

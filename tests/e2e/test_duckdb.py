@@ -95,3 +95,26 @@ def test_a_file_that_another_program_holds_is_said(folder: Path, define: Define,
         holder.stdin.close()
     assert items(folder) == there
     assert headgate("run", "items").code == 0
+
+
+def test_dates_no_person_could_write_are_refused_wherever_they_would_go(folder: Path, headgate: Headgate) -> None:
+    with duckdb.connect(str(folder / "old.duckdb")) as con:
+        con.execute("create table item (id integer, d date, t timestamp, z timestamptz)")
+        con.execute(
+            "insert into item values (1, '2024-02-29', '9999-12-31 23:59:59.999999', null), (2, 'infinity', null, null), "
+            "(3, null, '-infinity', null), (4, null, null, 'infinity'), (5, '0044-03-15 (BC)', null, null)"
+        )
+    assert "infinity" in headgate("check", "duckdb:///old.duckdb#item").out
+    said = headgate(
+        "run", "duckdb:///old.duckdb#item", "--into", "sqlite:///shop.db#item", "--key", "id", "--create", "--json"
+    )
+    assert counts(said.json) == {"created": 1, "invalid": 4}
+    assert [(r["code"], r["records"]) for r in said.json["rejects"]] == [("RD09", 4)]
+
+
+def test_check_shows_nanoseconds(folder: Path, headgate: Headgate) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"copy (select timestamp_ns '2024-05-01 10:00:00.000000001' as at) to '{folder}/fine.parquet'")
+    assert headgate("check", "fine.parquet", "--json").json[0]["first_records"] == [
+        {"at": "2024-05-01T10:00:00.000000001"}
+    ]

@@ -135,6 +135,29 @@ def test_the_disk_of_the_database_is_full(
         as_undisturbed(shop, headgate)
 
 
+@pytest.mark.parametrize("table", ["item.csv", "item.xlsx", "item.parquet"])
+@pytest.mark.parametrize("leave", [0, 30_000, 100_000])
+def test_the_disk_of_files_is_full(
+    leave: int, table: str, disk: Path, folder: Path, define: Define, headgate: Headgate
+) -> None:
+    place = {"connection": "shop", "table": table}
+    define(f"file://{disk}", "id,name,qty\n1,Lamp,2\n", key=None, operation="append", destination=place)
+    assert headgate("run", "items").code == 0
+    before = (disk / table).read_bytes()
+    (folder / "items.csv").write_text(DATA)
+    filler = fill(disk, leave)
+    said = headgate("run", "items")
+    assert (said.code, said.out) == (1, "")
+    assert "cannot be written" in said.err or "cannot be read or written" in said.err
+    assert (disk / table).read_bytes() == before
+    filler.unlink()
+    assert headgate("runs", "--json").json[0]["status"] == "failed"
+    assert headgate("run", "items", "--json").json["account"]["created"] == RECORDS
+    assert headgate("undo", "3").code == 0
+    assert (disk / table).read_bytes() == before
+    assert list((disk / ".headgate-files" / "new").iterdir()) == []
+
+
 def test_the_disk_of_a_database_that_the_run_makes_is_full(
     disk: Path, folder: Path, define: Define, headgate: Headgate
 ) -> None:

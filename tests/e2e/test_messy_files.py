@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import openpyxl
 import pytest
 import yaml
 
@@ -37,7 +38,7 @@ def test_check_says_what_it_found_how_sure_and_what_says_otherwise(messy: str, h
     assert said.code == 0
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     for expected in (
-        "encoding cp1252 a guess source.encoding",
+        "encoding cp1252 likely source.encoding",
         "delimiter semicolon likely source.delimiter",
         "quote double quote, doubled inside source.quote, source.escape",
         "header row 4 certain source.header, source.header_rows",
@@ -55,7 +56,7 @@ def test_check_says_the_same_to_programs(messy: str, headgate: Headgate) -> None
     [found] = headgate("check", messy, "--json").json
     decided = {d["name"]: (d["found"], d["sure"], d["options"]) for d in found["decisions"] if d["name"] != "left out"}
     assert decided["header"] == ("row 4", "certain", ["source.header", "source.header_rows"])
-    assert decided["encoding"] == ("cp1252", "a guess", ["source.encoding"])
+    assert decided["encoding"] == ("cp1252", "likely", ["source.encoding"])
     left = [(one["what"], one["first"], one["last"]) for one in found["findings"]["left_out"]]
     assert left == [("before the table", 1, 3), ("after the table", 11, 12)]
     assert (found["looked_at"], found["refused"]) == (5, 2)
@@ -136,3 +137,22 @@ def test_a_proposed_definition_reads_the_header_it_was_made_from(folder: Path, h
     assert (source["header"], source["header_rows"]) == (1, 2)
     assert headgate("run", said["file"]).code == 0
     assert rows("select item_sku, order_number from item order by 1") == [("A-1", 17), ("B-2", 18)]
+
+
+def test_a_run_warns_of_formulas_that_were_saved_without_their_values(folder: Path, headgate: Headgate) -> None:
+    book = openpyxl.Workbook()
+    for row in (["sku", "price"], ["A-1", 12.5], ["A-2", "=B2*2"]):
+        book.active.append(row)
+    book.save(folder / "items.xlsx")
+    said = headgate("run", "items.xlsx", "--into", "sqlite:///shop.db#item", "--key", "sku", "--create", "--json")
+    assert counts(said.json) == {"created": 2}
+    assert [w for w in said.json["warnings"] if "1 formula was saved without its value and counts as empty" in w]
+
+
+def test_a_run_warns_of_an_encoding_that_is_a_guess(folder: Path, headgate: Headgate) -> None:
+    (folder / "items.csv").write_bytes("sku,name\nA-1,Łódź\nA-2,żółć\n".encode("iso8859-2"))
+    said = headgate("run", "items.csv", "--into", "sqlite:///shop.db#item", "--key", "sku", "--create", "--json")
+    assert [w for w in said.json["warnings"] if "which is a guess" in w]
+    told = ("--set", "source.encoding=iso8859-2", "--json")
+    said = headgate("run", "items.csv", "--into", "sqlite:///shop.db#item", "--key", "sku", *told)
+    assert said.json["warnings"] == []

@@ -10,7 +10,7 @@ import pytest
 
 from headgate.engine.crash import POINTS
 from support.shop import Define, Headgate, Shop, Start, counts, finish
-from support.trouble import begun, unsound, wake
+from support.trouble import begun, hit, unsound, wake
 
 COLUMNS = "id integer primary key, name text, qty integer"
 THERE = [(1, "lamp", 5), (2, "desk", None)]
@@ -29,7 +29,7 @@ def test_a_signal_at_a_point_of_a_run(
     sqlite_shop.table("item", COLUMNS, THERE)
     define(sqlite_shop, DATA)
     process = begun(start, at)
-    process.send_signal(number)
+    hit(process, number)
     wake(process)
     said = finish(process)
     assert (said.code, said.out) == (130, "")
@@ -66,7 +66,7 @@ def test_a_signal_during_a_later_batch(
         )
     define(shop, source="part*.csv", commit="batch", operation="append", key=None)
     process = begun(start, at)
-    process.send_signal(number)
+    hit(process, number)
     wake(process)
     said = finish(process)
     assert (said.code, said.out) == (130, "")

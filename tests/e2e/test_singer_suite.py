@@ -17,9 +17,9 @@ from singer_sdk import Target
 from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
 from singer_sdk.testing import get_target_test_class, target_test_streams
 
+from support import forked
 from support.shop import Shop, Start
 
-PROGRAM = "from headgate.cli.main import main; main()"
 KEY_IS_MISSING = "KY01"
 
 
@@ -31,8 +31,7 @@ class HeadgateTarget(Target):
     into = ""
 
     def _headgate(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-c", PROGRAM, *words]
-        return subprocess.run(line, input=given or "", capture_output=True, text=True, timeout=60, check=False)
+        return forked.run(*words, given=given or "")
 
     def process_lines(self, file_input: Iterable[Any]) -> Any:
         lines = [line.decode() if isinstance(line, bytes) else line for line in file_input]

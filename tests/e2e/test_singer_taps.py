@@ -110,6 +110,17 @@ def test_a_record_that_is_refused_says_which_message_it_was(tap: Tap, headgate: 
     assert "users, row 3" in headgate("rejects", "1").out
 
 
+def test_a_property_that_comes_late_does_no_harm_where_columns_are_named(
+    tap: Tap, headgate: Headgate, rows: Ask
+) -> None:
+    later = FIRST | {"schema": {"properties": {**SCHEMA["properties"], "late": {}}}}  # type: ignore[dict-item]
+    tap(FIRST, record(1), later, record(2))
+    assert "source.columns" in headgate("run", "users").err
+    done = headgate("run", "users", "--set", "source.columns=[id, name]")
+    assert done.code == 0
+    assert rows("select id, name from customer") == [(1, "n1"), (2, "n2")]
+
+
 BAD: list[tuple[list[Any], str]] = [
     ([FIRST, record(1), "Starting up"], "message 3 is no message of Singer's"),
     ([FIRST, '{"type":"RECORD","stream":"users","record":{"id":NaN}}'], "message 2 is no message"),

@@ -6,16 +6,15 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from support import forked
 from support.hearing import listening
-from support.serving import PROGRAM, Serving
+from support.serving import Serving
 
 SECONDS = 60
 
@@ -53,10 +52,7 @@ class Shop:
             return db.execute(query).fetchall()
 
     def said(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *words], cwd=self.folder, capture_output=True, text=True, timeout=60,
-            env={**os.environ, "HEADGATE_HOME": str(self.home)}, check=False,
-        )  # fmt: skip
+        done = forked.run(*words, cwd=self.folder, env={**os.environ, "HEADGATE_HOME": str(self.home)})
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -72,10 +68,9 @@ class Shop:
     @contextmanager
     def working(self):
         with (self.home / "worker.err").open("ab") as errors:
-            worker = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, "worker"], cwd=self.folder, stderr=errors,
-                env={**os.environ, "HEADGATE_HOME": str(self.home)},
-            )  # fmt: skip
+            worker = forked.start(
+                "worker", cwd=self.folder, stderr=errors, env={**os.environ, "HEADGATE_HOME": str(self.home)}
+            )
         try:
             yield worker
         finally:

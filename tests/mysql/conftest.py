@@ -78,7 +78,9 @@ def _type(text: str) -> FieldType:
 
 @pytest.fixture
 def db(either_db: str) -> Iterator[Database]:
-    connection = pymysql.connect(**Access.read({"url": either_db}).params, charset="utf8mb4", autocommit=True)
+    connection = pymysql.connect(
+        ssl_disabled=True, **Access.read({"url": either_db}).params, charset="utf8mb4", autocommit=True
+    )
     made = Database(either_db, connection)
     yield made
     for destination in made.opened:

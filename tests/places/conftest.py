@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headgate.spi import registry
 from headgate.spi.place import Place
 from support.servers import FtpServer, S3Server, SshServer
+
+if TYPE_CHECKING:
+    from .uploading import Outbox
 
 
 @dataclass
@@ -65,6 +68,12 @@ def sftp(ssh: SshServer, tmp_path: Path) -> Somewhere:
 
 
 @pytest.fixture
+def asyncssh(sftp: Somewhere) -> Somewhere:
+    """The same server by the other way to it, which keys with a passphrase need."""
+    return Somewhere(sftp.options | {"passphrase": None}, sftp.put, sftp.there)
+
+
+@pytest.fixture
 def ftp(tmp_path: Path) -> Iterator[Somewhere]:
     (tmp_path / "ftp" / "data").mkdir(parents=True)
     server = FtpServer(tmp_path / "ftp")
@@ -75,16 +84,28 @@ def ftp(tmp_path: Path) -> Iterator[Somewhere]:
 
 
 @pytest.fixture
-def bucket(s3: S3Server, request: pytest.FixtureRequest) -> Iterator[Somewhere]:
+def local(tmp_path: Path) -> Somewhere:
+    folder = tmp_path / "not far"
+    folder.mkdir()
+    return in_folder(folder, {"url": folder.as_uri()})
+
+
+@pytest.fixture
+def s3_client(s3: S3Server) -> Any:
     import boto3
 
-    client = boto3.client(
+    return boto3.client(
         "s3",
         endpoint_url=s3.options["endpoint"],
         aws_access_key_id="k",
         aws_secret_access_key="s",
         region_name="us-east-1",
     )
+
+
+@pytest.fixture
+def bucket(s3: S3Server, s3_client: Any) -> Iterator[Somewhere]:
+    client = s3_client
     name = "shop"
     client.create_bucket(Bucket=name)
 
@@ -104,7 +125,37 @@ def bucket(s3: S3Server, request: pytest.FixtureRequest) -> Iterator[Somewhere]:
     client.delete_bucket(Bucket=name)
 
 
-@pytest.fixture(params=["sftp", "ftp", "bucket"])
+@pytest.fixture
+def versioned(s3_client: Any, bucket: Somewhere) -> Iterator[Somewhere]:
+    """A bucket that keeps what was overwritten."""
+    client = s3_client
+    client.put_bucket_versioning(Bucket="shop", VersioningConfiguration={"Status": "Enabled"})
+    yield bucket
+    pages = client.list_object_versions(Bucket="shop")
+    for one in (*pages.get("Versions", []), *pages.get("DeleteMarkers", [])):
+        client.delete_object(Bucket="shop", Key=one["Key"], VersionId=one["VersionId"])
+
+
+@pytest.fixture(params=["sftp", "asyncssh", "ftp", "bucket"])
 def somewhere(request: pytest.FixtureRequest) -> Somewhere:
     found: Somewhere = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(params=["local", "sftp", "asyncssh", "ftp", "bucket"])
+def store(request: pytest.FixtureRequest) -> Somewhere:
+    """Somewhere that files can be put."""
+    found: Somewhere = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Outbox:
+    """A project that sends files."""
+    from .uploading import Outbox
+
+    folder = tmp_path / "shop"
+    (folder / "imports").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HEADGATE_HOME", str(tmp_path / "state"))
+    return Outbox(folder, lambda: tuple(capfd.readouterr()))

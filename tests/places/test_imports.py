@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -170,3 +171,12 @@ def test_a_file_that_is_still_being_written_is_refused(
     code, _, err = run("run", "items")
     assert code == 1
     assert "one.csv changed while it was copied" in err
+
+
+def test_a_place_of_files_is_tried_as_other_connections_are(shop: Path, run: Run, somewhere: Somewhere) -> None:
+    somewhere.put("one.csv", b"id,name\n1,lamp\n")
+    somewhere.put("two.csv", b"id,name\n2,desk\n")
+    somewhere.put("deep/three.csv", b"id,name\n3,chair\n")
+    (shop / "headgate.yaml").write_text(yaml.safe_dump({"connections": {"far": somewhere.options}}))
+    code, out, _ = run("connections", "--test", "--json")
+    assert (code, json.loads(out)[0]["state"]) == (0, "reached, 2 files")

@@ -14,7 +14,7 @@ from headgate.mapping import compile_program, effective_types, plan_fields, want
 from headgate.model.record import Batch, Mapped
 from headgate.model.spec import ImportSpec
 
-EXAMPLES = int(os.environ.get("HEADGATE_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HEADGATE_TEST_EXAMPLES", "15"))
 WORDS = st.sampled_from(["a", "A", " a", "b", "", 'a", "b', "ä"])
 PARTS = st.one_of(st.none(), WORDS)
 ENTRIES = st.lists(st.tuples(PARTS, PARTS, PARTS), max_size=8)

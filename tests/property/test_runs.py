@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headgate.app.project import Definition, Project, open_project
-from headgate.app.service import make_plan, run_import, run_saved_plan, undo_run
+from headgate.app.service import make_plan, run_import, run_saved_plan
+from headgate.app.undoing import undo_run
 from headgate.model.errors import LimitExceeded
 from headgate.model.run import Run, Status
 from headgate.model.spec import ImportSpec

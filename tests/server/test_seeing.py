@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.serving import PROGRAM, Serving
+from support.forked import PROGRAM
+from support.serving import Serving
 
 DEFINITION = """
 source: { path: items.csv }

@@ -15,7 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.serving import PROGRAM, Serving
+from support import forked
+from support.forked import PROGRAM
+from support.serving import Serving
 
 LEASE = "8"
 ROWS = 500
@@ -46,8 +48,8 @@ def worker(project: Path, tmp_path: Path) -> Iterator[Callable[[], subprocess.Po
 
     def begin() -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(begun)}.log").open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, "worker", "--concurrency", "2", "--grace", "5"],
+            process = forked.start(
+                *("worker", "--concurrency", "2", "--grace", "5"),
                 cwd=project, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                 env={**os.environ, "HEADGATE_HOME": str(tmp_path / f"home-{len(begun)}"), "HEADGATE_LEASE": LEASE},
             )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from headgate.connectors.http import HttpSource
+from headgate.connectors.http.source import HttpSource
 from headgate.testing.server import ApiServer
 
 RECORDS = [{"id": i, "name": f"customer {i}", "price": f"{i}.50"} for i in range(1, 36)]

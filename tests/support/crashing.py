@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from headgate.engine.crash import POINTS
 from support.trouble import unsound
 
-ROWS = 6_000
+ROWS = 4_500
 BATCH = 2_048
+"""Records of the file, which are three batches of what DuckDB gives at least."""
 FILES = {"sqlite": "shop.db", "duckdb": "shop.duckdb"}
 """Destinations that are a file of the project."""
 KINDS = (*FILES, "postgres", "mysql")
@@ -85,12 +86,18 @@ class Zygote:
         )
 
     def run(
-        self, folder: Path, *argv: object, kill_after: float | None = None, crash: str = "", ok: bool = True
+        self,
+        folder: Path,
+        *argv: object,
+        kill_after: float | None = None,
+        crash: str = "",
+        ok: bool = True,
+        batch: int = BATCH,
     ) -> tuple[int, float, str]:
         """Exit code (negative when killed), seconds, and what was printed."""
         out = folder / "said.txt"
         order = {
-            "argv": [str(a) for a in argv], "cwd": str(folder), "out": str(out), "kill_after": kill_after, "batch": BATCH,
+            "argv": [str(a) for a in argv], "cwd": str(folder), "out": str(out), "kill_after": kill_after, "batch": batch,
             "env": {"HEADGATE_HOME": str(folder / "state"), "HEADGATE_CRASH": crash},
         }  # fmt: skip
         assert self._process.stdin is not None
@@ -216,7 +223,12 @@ def connected(kind: str, url: str) -> Iterator[Any]:
 
         parts = urlsplit(url)
         connection = pymysql.connect(
-            host=parts.hostname, port=parts.port or 3306, user=parts.username, database=parts.path[1:], autocommit=True
+            host=parts.hostname,
+            port=parts.port or 3306,
+            user=parts.username,
+            database=parts.path[1:],
+            autocommit=True,
+            ssl_disabled=True,
         )
     with closing(connection):
 

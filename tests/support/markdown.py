@@ -4,6 +4,8 @@ A fence says what its block is: ```` ```console ```` is a session (``$ `` before
 end with 0); ```` ```yaml title="imports/products.yaml" ```` is a file, there from then on; every other block is just shown.
 A comment ``<!-- project: demo -->`` on a page begins it in a copy of the bundled demo, ``<!-- needs: postgres -->`` (or
 ``mysql``) gives it an empty database as ``$DATABASE_URL``, ``<!-- needs: api -->`` an API of customers as ``$CRM_URL``,
+``<!-- needs: salesforce -->`` a Salesforce as ``$SALESFORCE_URL`` with its login, ``<!-- needs: people -->`` an API of people,
+``<!-- needs: applications -->`` servers behind the presets with their tokens as ``$HUBSPOT_TOKEN`` and ``$SHOPIFY_TOKEN``,
 ``<!-- needs: server -->`` a server of the page's project as ``$HEADGATE_URL``. In expected output ``…`` stands for any text, on a line of its own for any lines.
 """
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from .ports import free_port
+
 START_SECONDS = 60.0
 SETTINGS = (
     "--local-infile=1", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--skip-log-bin",
@@ -31,8 +33,8 @@ class Mysqld:
         self._folder = Path(tempfile.mkdtemp(prefix=f"headgate-{name}-"))
         self.socket = self._folder / "sock"
         self.process: subprocess.Popen[bytes] | None = None
+        self._own = [f"--tmpdir={self._folder}"]  # a server that starts removes what others keep in a folder they share
         try:
-            self.port = _free_port()
             self._start()
         except BaseException:
             self.stop()
@@ -60,7 +62,7 @@ class Mysqld:
 
     def _make(self, command: Sequence[object], environment: Mapping[str, str], given: bytes = b"") -> None:
         """Run the command that makes the server's own tables."""
-        words = [str(word) for word in command]
+        words = [*map(str, command), *self._own]
         made = subprocess.run(words, env=environment, input=given, capture_output=True, timeout=120, check=False)
         if made.returncode:
             said = (made.stdout + made.stderr).decode(errors="replace")[-2000:]
@@ -68,9 +70,8 @@ class Mysqld:
 
     def _serve(self, command: Sequence[object], environment: Mapping[str, str]) -> None:
         """Start the server and wait until it lets in."""
-        temporary = self._folder / "tmp"  # a server that starts removes what others keep in a folder they share
-        temporary.mkdir()
-        own = (f"--port={self.port}", f"--socket={self.socket}", f"--tmpdir={temporary}")
+        self.port = free_port()
+        own = (*self._own, f"--port={self.port}", f"--socket={self.socket}")
         words = [*map(str, command), *own, *SETTINGS]
         log = self._folder / "log"
         with log.open("wb") as out:
@@ -98,9 +99,3 @@ def as_root() -> list[str]:
 def cache(name: str) -> Path:
     """Where programs are kept that were unpacked for tests."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headgate-tests" / name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

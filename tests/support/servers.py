@@ -13,13 +13,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from .ports import free_port
+
 START_SECONDS = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -78,9 +74,13 @@ class SshServer:
 
 
 class FtpServer:
-    """An FTP server in a thread, with one user."""
+    """An FTP server in a thread, with one user.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        rights: what the user may do, as pyftpdlib writes it.
+    """
+
+    def __init__(self, folder: Path, rights: str = "elradfmwMT") -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # asyncore, which it brings along for later Pythons
             from pyftpdlib.authorizers import DummyAuthorizer
@@ -88,16 +88,23 @@ class FtpServer:
             from pyftpdlib.servers import ThreadedFTPServer
 
         logins = DummyAuthorizer()
-        logins.add_user("shop", "secret", str(folder), perm="elradfmwMT")
+        logins.add_user("shop", "secret", str(folder), perm=rights)
         handler = type("Handler", (FTPHandler,), {"authorizer": logins, "log": lambda *_, **__: None})
         self._server: Any = ThreadedFTPServer(("127.0.0.1", 0), handler)
         self.port = int(self._server.address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"handle_exit": False}, daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        """Serve until told to stop, and close here: a poller that another thread closes fails the one that polls."""
+        while not self._stopping.is_set():
+            self._server.serve_forever(timeout=0.05, blocking=False, handle_exit=False)
+        self._server.close_all()
 
     def stop(self) -> None:
         """End it."""
-        self._server.close_all()
+        self._stopping.set()
         self._thread.join(10)
 
 

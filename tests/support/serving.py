@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any, Self
 
 import urllib3
 
-from .servers import START_SECONDS, free_port
+from . import forked
+from .ports import free_port
+from .servers import START_SECONDS
 
-PROGRAM = "from headgate.cli.main import main; main()"
 _TOKEN = re.compile(r"\bhg_[\w-]{49}")
 
 
@@ -56,10 +56,9 @@ class Serving:
         self.pool = urllib3.PoolManager(ca_certs=str(ca) if ca else None, retries=False, timeout=60)
 
     def __enter__(self) -> Self:
-        words = [sys.executable, "-c", PROGRAM, "serve", "--port", str(self.port), *self._options]
         with self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                words,
+            self.process = forked.start(
+                *("serve", "--port", self.port, *self._options),
                 cwd=self.folder,
                 env={**os.environ, "HEADGATE_HOME": str(self.home), **self._more},
                 stdin=subprocess.DEVNULL,

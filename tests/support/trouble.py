@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -32,6 +33,15 @@ def begun(start: Start, at: str, *words: object) -> subprocess.Popen[str]:
     process = start(*(words or ("run", "items")), env=environment)
     stopped(process)
     return process
+
+
+def hit(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send a signal to the first thread of a process that has stopped: another one might take it, and the first go on for a
+    while before it hears of it."""
+    if tgkill := getattr(ctypes.CDLL(None), "tgkill", None):
+        assert tgkill(process.pid, process.pid, int(number)) == 0
+    else:
+        process.send_signal(number)
 
 
 def wake(process: subprocess.Popen[str]) -> None:

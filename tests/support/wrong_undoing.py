@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from headgate.connectors.memory import MemoryDestination
 from headgate.connectors.memory.state import State
-from headgate.connectors.memory.tables import Row, Table
-from headgate.connectors.memory.writer import Change, MemoryWriter
+from headgate.connectors.memory.tables import Table
+from headgate.connectors.memory.writer import MemoryWriter
 from headgate.model.errors import Fenced
 from headgate.model.outcome import Outcome
 from headgate.model.write import ACTION, NUMBER, Images, Matched, Ticket, WriteSpec
+from headgate.spi.deciding import Change, Row
 
 
 class Wrong(MemoryWriter):

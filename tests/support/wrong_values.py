@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from headgate.connectors.memory import MemoryDestination
 from headgate.connectors.memory.state import State
-from headgate.connectors.memory.tables import Row, Table
+from headgate.connectors.memory.tables import Table
 from headgate.connectors.memory.writer import MemoryWriter
 from headgate.model.errors import DestinationError
 from headgate.model.types import FieldType
 from headgate.model.write import Matched, WriteSpec
+from headgate.spi.deciding import Row
 from headgate.spi.destination import HARD_VALUES
 from headgate.sql import Unheld, Why
 from support.wrong_destinations import Converts, Wrong

@@ -13,7 +13,7 @@ from headgate.engine.nested import nested
 from headgate.engine.prepare import infer
 from headgate.mapping import Notation, match_columns, notations
 from headgate.model.record import Batch
-from headgate.model.spec import FieldSpec
+from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import TableSchema
 from headgate.model.types import FieldType
 from headgate.spi.source import Scan
@@ -75,7 +75,7 @@ def propose(project: Project, wanted: Definition) -> Draft:
         written = _written(scan)
         scan.close()
         types = infer({c: FieldSpec() for c in columns}, source, partitions)
-    fields = _matched(columns, table) if table else _named(columns, types)
+    fields = matched(columns, table) if table else named(columns, types)
     known = {f.column for f in fields}
     covered = {f.name for f in fields}
     uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
@@ -94,13 +94,15 @@ def _batches(scan: Scan) -> Generator[Batch]:
     yield from scan.batches()
 
 
-def _matched(columns: list[str], table: TableSchema) -> list[ProposedField]:
+def matched(columns: list[str], table: TableSchema) -> list[ProposedField]:
+    """The columns that a table has a column for, in their order."""
     types = {c.name: c.type for c in table.columns}
     found = sorted(match_columns(columns, table), key=lambda m: columns.index(m.source))
     return [ProposedField(m.column, m.source, types[m.column], m.confidence) for m in found]
 
 
-def _named(columns: list[str], types: Mapping[str, FieldType]) -> list[ProposedField]:
+def named(columns: list[str], types: Mapping[str, FieldType]) -> list[ProposedField]:
+    """The columns as fields of a table that is to be made, each under a name of its own that needs no quotes."""
     fields: list[ProposedField] = []
     taken: set[str] = set()
     for column in columns:
@@ -137,32 +139,52 @@ def _text(
     if findings.get("header_rows", 1) not in (0, 1) and not {"header", "header_rows"} & given.keys():
         # A header whose row is named has one row unless more are said.
         told["header_rows"] = findings["header_rows"]
-    lines += [f"  {k}: {_scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
-    lines.append("fields:")
-    width = max((len(_scalar(f.name)) for f in fields), default=0) + 1
-    for f in fields:
-        said = [f"{f.confidence:.0%} sure"] if f.confidence is not None and f.confidence < 1 else []
-        said += [written[f.column].words] if f.column in written else []
-        sure = f"  # {'; '.join(said)}" if said else ""
-        lines.append(
-            f"  {_scalar(f.name) + ':':<{width}} {{ from: {_scalar(f.column)}, type: {_scalar(str(f.type))} }}{sure}"
-        )
-    key = list(spec.key)
-    if key:
-        lines.append(f"key: {_scalar(key[0]) if len(key) == 1 else json.dumps(key, ensure_ascii=False)}")
-    lines.append(f"operation: {spec.operation.value}")
-    lines.append("destination:")
-    lines += [f"  connection: {_scalar(spec.destination.connection)}", f"  table: {_scalar(spec.destination.table)}"]
-    if create or spec.destination.create:
-        lines.append("  create: true")
+    lines += [f"  {k}: {scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
+    lines += field_lines(fields, {c: n.words for c, n in written.items()})
+    lines += last_lines(spec, create=create)
     return "\n".join(lines) + "\n"
 
 
-def _scalar(value: Any) -> str:
+def field_lines(fields: list[ProposedField], said: Mapping[str, str]) -> list[str]:
+    """The fields as a definition has them.
+
+    Args:
+        said: by column, what is to be said about it.
+    """
+    lines = ["fields:"]
+    width = max((len(scalar(f.name)) for f in fields), default=0) + 1
+    for f in fields:
+        words = [f"{f.confidence:.0%} sure"] if f.confidence is not None and f.confidence < 1 else []
+        words += [said[f.column]] if f.column in said else []
+        remark = f"  # {'; '.join(words)}" if words else ""
+        lines.append(
+            f"  {scalar(f.name) + ':':<{width}} {{ from: {scalar(f.column)}, type: {scalar(str(f.type))} }}{remark}"
+        )
+    return lines
+
+
+def last_lines(spec: ImportSpec, *, create: bool) -> list[str]:
+    """Key, operation and destination as a definition has them."""
+    lines = []
+    key = list(spec.key)
+    if key:
+        lines.append(f"key: {scalar(key[0]) if len(key) == 1 else json.dumps(key, ensure_ascii=False)}")
+    lines.append(f"operation: {spec.operation.value}")
+    lines.append("destination:")
+    lines += [f"  connection: {scalar(spec.destination.connection)}", f"  table: {scalar(spec.destination.table)}"]
+    if create or spec.destination.create:
+        lines.append("  create: true")
+    return lines
+
+
+def scalar(value: Any) -> str:
+    """A value as YAML, which reads it as the same."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS and value == value.strip():
         return value
-    return json.dumps(value, ensure_ascii=False)
+    written = json.dumps(value, ensure_ascii=False)
+    # YAML folds lines that JSON has none of (U+0085, U+2028), and refuses other signs that cannot be printed.
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in written)

@@ -25,7 +25,8 @@ from . import retry as retrying
 from .oneline import definition_for
 from .project import Project, find_project
 from .requests import queue_of
-from .service import make_plan, run_import, run_saved_plan, undo_run
+from .service import make_plan, run_import, run_saved_plan
+from .undoing import undo_run
 
 PROGRAM: Final = "from headgate.app.execution import main; main()"
 DONE, FAILED, LATER, STOPPED = 0, 1, 75, 130

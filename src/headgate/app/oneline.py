@@ -37,7 +37,7 @@ def definition_for(
         UsageError: it is none of them, or something is missing.
     """
     if into is not None:
-        data = _from_options(_read_from(project, name), into, key, operation, create)
+        data = from_options(_read_from(project, name), into, key, operation, create)
         shown = "<options>"
     else:
         if key or operation or create:
@@ -90,15 +90,23 @@ def _read_from(project: Project, name: str) -> dict[str, Any]:
     known = connection in project.settings.connections and not os.path.exists(name)  # noqa: PTH110 - as above
     if connection and table and ("://" in connection or known):
         return {"connection": connection, "table": table}
-    if "://" in name and name.partition("://")[0] not in registry.names(registry.PLACES):
+    if "://" in name and not registry.has(registry.PLACES, name.partition("://")[0]):
         raise UsageError(f"{name} names no table", hint="Write URL#TABLE, for example sqlite:///shop.db#product.")
     return {"path": name}
 
 
-def _from_options(
+def from_options(
     source: dict[str, Any], into: str, key: tuple[str, ...], operation: str | None, create: bool
 ) -> dict[str, Any]:
+    """A definition's keys from the options of a command.
+
+    Raises:
+        UsageError: `into` is not ``CONNECTION#TABLE``.
+    """
     connection, hash_, table = into.rpartition("#")
+    if not hash_ and Path(into).suffix and ("://" not in into or into.startswith("file://")):
+        folder, _, table = into.removeprefix("file://").rpartition("/")
+        connection, hash_ = f"file://{folder or ('/' if into.startswith(('/', 'file:///')) else '.')}", "#"
     if not hash_ or not connection or not table:
         raise UsageError(
             f"--into {into} names no table", hint="Write CONNECTION#TABLE, for example sqlite:///shop.db#product."

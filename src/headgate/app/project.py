@@ -7,22 +7,25 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headgate.model.errors import DefinitionError, UsageError
+from headgate.model.errors import DefinitionError, HeadgateError, UsageError
 from headgate.model.incremental import Since
 from headgate.model.request import RequestSpec
 from headgate.model.spec import TRIGGERS, ImportSpec, ProjectSpec, SourceSpec
 from headgate.spi import registry
-from headgate.spi.destination import Destination
-from headgate.spi.place import Place, is_pattern
+from headgate.spi.destination import Capabilities, Destination
+from headgate.spi.outbox import Remembers
+from headgate.spi.place import Place, below, is_pattern, looked_in, matches
 from headgate.spi.source import Reaches, Source
+from headgate.spi.store import Store
 
 from . import yaml_file
 from .chain import check_after
@@ -37,6 +40,7 @@ STATE = ".headgate"
 FILES = "files"
 """The connector of sources without a connection."""
 OTHERS = "sqlalchemy"
+_MOST_COUNTED = 1_000
 """The connector of databases that have none of their own."""
 
 
@@ -108,12 +112,18 @@ class Project:
         document = yaml_file.read(file, str(shown))
         spec = yaml_file.parse(document, ImportSpec)
         where = document.where(("destination", "connection"))
-        if "://" not in spec.destination.connection and spec.destination.connection not in self.settings.connections:
-            self._no_connection(spec.destination.connection, where)
+        to = spec.destination.connection
+        if to and "://" not in to and to not in self.settings.connections:
+            self._no_connection(to, where)
+        backup = spec.transfer.backup.connection if spec.transfer.backup is not None else None
+        if backup is not None and "://" not in backup and backup not in self.settings.connections:
+            self._no_connection(backup, document.where(("transfer", "backup", "connection")))
         read = spec.source.connection
         if read is not None and "://" not in read and read not in self.settings.connections:
             self._no_connection(read, document.where(("source", "connection")))
         for name, lookup in spec.lookups.items():
+            if lookup.ids is not None and lookup.ids not in self.import_files:
+                raise self._no_import(lookup.ids, document.where(("lookups", name, "ids")))
             one = lookup.connection
             if one is not None and "://" not in one and one not in self.settings.connections:
                 self._no_connection(one, document.where(("lookups", name, "connection")))
@@ -127,6 +137,11 @@ class Project:
                         hint="Add mail: { host: …, from: … } there.",
                     )
         return Definition(file.stem, spec, self.folder, file)
+
+    def _no_import(self, name: str, where: str) -> DefinitionError:
+        near = difflib.get_close_matches(name, self.import_files, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(self.import_files)}."
+        return DefinitionError(f"there is no import {name!r}", where=where, hint=hint)
 
     def _no_connection(self, name: str, where: str = "") -> None:
         known = list(self.settings.connections)
@@ -146,18 +161,39 @@ class Project:
         """A connection's URL without its secrets, references as written."""
         return without_secrets(str(self.connection(name)["url"]))
 
-    def destination(self, name: str, base: Path) -> Destination:
+    def destination(self, name: str, base: Path, ledger: Ledger | None = None) -> Destination:
         """Connect a destination by connection name or URL; nothing is opened before it is used.
 
         Args:
             base: folder that a relative path in a URL starts from; a connection's starts from the project's.
+            ledger: where a destination without transactions keeps what it sends; the project's by default.
 
         Raises:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
         scheme, options, _ = self._reached(name, registry.DESTINATIONS)
         factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
-        return factory(options, base if "://" in name else self.folder)
+        found = factory(options, base if "://" in name else self.folder)
+        if isinstance(found, Remembers):
+            from headgate.ledger.outbox import LedgerOutbox
+
+            found.remember(LedgerOutbox(lambda: ledger or self.ledger))
+        return found
+
+    def transactional(self, name: str) -> bool:
+        """Whether nothing of a run is visible at a destination before it is committed; also where that cannot be known yet."""
+        can = self.capabilities(name)
+        return can is None or can.transactional
+
+    def capabilities(self, name: str) -> Capabilities | None:
+        """What a destination can do, by connection name or URL; None where that cannot be known yet, or it is none."""
+        try:
+            scheme, options, _ = self._reached(name, registry.DESTINATIONS)
+            factory: registry.DestinationFactory = registry.load(registry.DESTINATIONS, scheme)
+            with closing(factory(options, self.folder)) as destination:
+                return destination.capabilities
+        except HeadgateError:  # it is said where the destination is used
+            return None
 
     def _reached(self, name: str, group: str) -> tuple[str, Mapping[str, Any], list[str]]:
         """The scheme of a connection's URL, its options with references resolved, and what those stood for."""
@@ -177,7 +213,7 @@ class Project:
             state: of one that keeps account itself: what it said of that.
         """
         files: registry.SourceFactory
-        spec = _placed(spec)
+        spec = located(spec)
         if spec.connection is None:
             files = registry.load(registry.SOURCES, FILES)
             return files(spec, base)
@@ -201,11 +237,41 @@ class Project:
         Raises:
             UsageError: no such connection or connector, or a reference cannot be resolved.
         """
-        paths = _paths(spec := _placed(spec))
+        paths = _paths(spec := located(spec))
         if spec.connection is None:
             return None, paths
         options, make = self._place(spec.connection)
         return make(options), paths
+
+    def store(self, connection: str, base: Path) -> Callable[[], Store]:
+        """What makes a connection to a place that files can be put into; an empty one is a folder of this machine.
+
+        Args:
+            base: that folder.
+
+        Raises:
+            UsageError: no such connection or connector, or files can only be taken from there.
+        """
+        options, make = self._place(connection or base.resolve().as_uri())
+        with closing(make(options)) as place:
+            if not isinstance(place, Store):
+                raise UsageError(f"{self.shown(connection)} gives files and takes none", hint="Choose another place.")
+
+        def connect() -> Store:
+            store = make(options)
+            assert isinstance(store, Store)
+            return store
+
+        return connect
+
+    def store_of(self, spec: SourceSpec, base: Path) -> tuple[Callable[[], Store], list[str]]:
+        """What makes a connection to where the files of a source lie, and their paths and patterns there.
+
+        Raises:
+            UsageError: as of `store`.
+        """
+        placed = located(spec)
+        return self.store(placed.connection or "", base), _paths(placed)
 
     def reach(self, name: str) -> str | None:
         """What answers at a connection that only sources know, in a few words; None for every other connection.
@@ -214,12 +280,23 @@ class Project:
             HeadgateError: nothing does, or it refuses the login.
         """
         scheme, options, secrets = self._reached(name, registry.SOURCES)
-        if scheme in registry.names(registry.DESTINATIONS) or scheme not in registry.names(registry.SOURCES):
+        is_source, takes = (registry.has(group, scheme) for group in (registry.SOURCES, registry.DESTINATIONS))
+        if not is_source and takes:
             return None
-        factory: registry.SourceFactory = registry.load(registry.SOURCES, scheme)
+        if not is_source and registry.has(registry.PLACES, scheme):
+            return self._files_at(name)
+        factory = _reader(scheme)
+        if takes and not hasattr(factory, "reach"):
+            return None
         spec = SourceSpec(connection=name, request=RequestSpec())
         with closing(factory(spec, self.folder, registry.Connected(options, secrets=secrets))) as source:
             return source.reach() if isinstance(source, Reaches) else "not tried"
+
+    def _files_at(self, name: str) -> str:
+        options, make = self._place(name)
+        with closing(make(options)) as place:
+            found = sum(1 for _ in islice(place.files("", deep=False), _MOST_COUNTED + 1))
+        return f"{min(found, _MOST_COUNTED):,}{' or more' if found > _MOST_COUNTED else ''} files"
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -266,12 +343,14 @@ def _reader(scheme: str) -> registry.SourceFactory:
     Raises:
         UsageError: nothing does, or what it needs is not installed.
     """
-    own = [n for n in registry.names(registry.SOURCES) if n not in (FILES, OTHERS, "records")]
+    never = (FILES, OTHERS, "records")
+    known = scheme not in never and registry.has(registry.SOURCES, scheme)
     try:
-        found: registry.SourceFactory = registry.load(registry.SOURCES, scheme if scheme in own else OTHERS)
+        found: registry.SourceFactory = registry.load(registry.SOURCES, scheme if known else OTHERS)
     except UsageError as e:
-        if scheme in own:
+        if known:
             raise
+        own = [n for n in registry.names(registry.SOURCES) if n not in never]
         raise UsageError(
             f"Headgate has no connector of its own that reads {scheme}://",
             hint=f"It has: {', '.join(own)}. Other databases are read through SQLAlchemy: pip install 'headgate[sqlalchemy]' and a driver.",
@@ -281,27 +360,47 @@ def _reader(scheme: str) -> registry.SourceFactory:
 
 def lies_here(spec: SourceSpec) -> bool:
     """Whether the files of a source are on this machine."""
-    return _placed(spec).connection is None
+    return located(spec).connection is None
 
 
 def _paths(spec: SourceSpec) -> list[str]:
     return [spec.path] if isinstance(spec.path, str) else list(spec.path or ())
 
 
-def only(source: SourceSpec, paths: Sequence[str]) -> str:
+def only(source: SourceSpec, paths: Sequence[str], *, rooted: bool = False) -> str:
     """What reads just some of the files that a source means, as a setting over its definition (``source=…``).
 
     Args:
         paths: as `Project.place` counts them.
+        rooted: they are to begin where the source's own patterns do, as names of files that are moved are made of that.
     """
-    placed = _placed(source)
-    if placed.connection is not None:
-        paths = [re.sub(r"[*?[]", r"[\g<0>]", p) for p in paths]
+    placed = located(source)
+    if rooted:
+        paths = [_rooted(p, _paths(placed)) for p in paths]
+    elif placed.connection is not None:
+        paths = [_alone(p) for p in paths]
     found = placed.model_copy(update={"path": list(paths)}).model_dump(mode="json", by_alias=True, exclude_unset=True)
     return f"source={json.dumps(found, ensure_ascii=False)}"
 
 
-def _placed(spec: SourceSpec) -> SourceSpec:
+def _alone(path: str) -> str:
+    """A pattern that means one path."""
+    return re.sub(r"[*?[]", r"[\g<0>]", path)
+
+
+def _rooted(path: str, patterns: Sequence[str]) -> str:
+    """A pattern that means one path, and begins where the one of these does that means it."""
+    own = next((p for p in map(below, patterns) if is_pattern(p) and matches(p, path)), None)
+    if own is None:
+        return _alone(path)
+    folder, _ = looked_in(own)
+    root = f"{folder}/" if folder else ""
+    first, *more = path.removeprefix(root).split("/")
+    pattern = _alone(first) if is_pattern(first) else re.sub(r"\w", r"[\g<0>]", first, count=1)
+    return root + "/".join([pattern, *map(_alone, more)])
+
+
+def located(spec: SourceSpec) -> SourceSpec:
     """A path that is a URL (``sftp://host/folder/*.csv``) as a connection and a path."""
     path = spec.path
     if spec.connection is not None or not isinstance(path, str) or "://" not in path:

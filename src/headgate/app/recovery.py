@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.model.errors import ConnectionFailed, HeadgateError, NoCheckpoint
 from headgate.model.run import Run
+from headgate.model.transfer import of_files
 from headgate.model.write import Ticket
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def look(project: Project, ledger: Ledger, run: Run) -> bool:
     fence = ledger.raise_fence(run.lease)
     if fence is None:
         return False
+    if of_files(run.operation):  # the ledger was told file by file
+        run.in_doubt = False
+        ledger.settle(run)
+        return False
     try:
-        with closing(_destination(project, run)) as destination:
+        with closing(_destination(project, run, ledger)) as destination:
             knows = destination.capabilities.checkpoints
             found = destination.claim(Ticket(scope(ledger, run.lease), fence)) if knows else None
             away = knows and found is None and isinstance(destination, MayBeAbsent) and destination.absent()
@@ -58,11 +63,11 @@ def look(project: Project, ledger: Ledger, run: Run) -> bool:
     return True
 
 
-def _destination(project: Project, run: Run) -> Destination:
+def _destination(project: Project, run: Run, ledger: Ledger) -> Destination:
     connection = run.destination.rpartition("#")[0]
     if "***" in connection:
         raise ConnectionFailed("its URL has a password, which is not kept")
-    return project.destination(connection, Path(run.base))
+    return project.destination(connection, Path(run.base), ledger)
 
 
 def _doubt(ledger: Ledger, run: Run) -> None:

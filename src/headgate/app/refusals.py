@@ -31,6 +31,7 @@ class Refusals:
 
     def __init__(self, project: Project, definitions: Sequence[Definition]) -> None:
         self._project = project
+        self._keys = {d.name: tuple(d.spec.key) for d in definitions}
         self._asked: dict[Place, set[tuple[str, ...]]] = {}
         self._known: dict[tuple[Place, tuple[str, ...]], dict[tuple[str, ...], str]] = {}
         for definition in definitions:
@@ -38,10 +39,11 @@ class Refusals:
                 self._asked.setdefault(place, set()).add(columns)
 
     def _lookups(self, definition: Definition) -> dict[str, tuple[Place, tuple[str, ...]]]:
-        """The tables a definition looks up in, and by which columns."""
+        """The tables, and the imports of the command by whose ids, a definition looks up in, and by which columns."""
         spec = definition.spec
         used = {f.lookup: spec.lookups[f.lookup] for f in spec.fields.values() if f.lookup is not None}
-        return {
+        by_id = {n: (_ids_of(u.ids), self._keys[u.ids]) for n, u in used.items() if u.ids in self._keys and u.ids}
+        return by_id | {
             name: (place_of(self._project, u.connection, u.table), tuple(u.match or ()))
             for name, u in used.items()
             if u.connection and u.table
@@ -58,14 +60,19 @@ class Refusals:
     def learn(self, definition: Definition, prepared: Prepared, run: Run) -> None:
         """Take note of what a run refused; it is in the ledger already."""
         target = definition.spec.destination
-        place = place_of(self._project, target.connection, target.table)
-        for columns in self._asked.get(place, ()) if run.account.rejects else ():
+        places = place_of(self._project, target.connection, target.table), _ids_of(definition.name)
+        asked = [(place, columns) for place in places for columns in self._asked.get(place, ())]
+        for place, columns in asked if run.account.rejects else ():
             known = self._known.setdefault((place, columns), {})
             try:
                 for values, reject in refused_values(prepared, columns, self._project.ledger.rejects(run.id)):
                     known.setdefault(values, _words(definition.name, reject))
             except DefinitionError:  # an expression that raw values, which are text, do not fit: nothing is known then
                 continue
+
+
+def _ids_of(name: str) -> Place:
+    return "", name  # no connection has an empty URL
 
 
 def _words(name: str, reject: Reject) -> str:

@@ -28,14 +28,20 @@ class Ran:
 
 
 def needs(project: Project, definitions: Sequence[Definition]) -> list[list[int]]:
-    """For each import, the places of those that write a table it looks up in. What it writes itself is none of them."""
-    writes = [place_of(project, d.spec.destination.connection, d.spec.destination.table) for d in definitions]
+    """For each import, the places of those that write a table it looks up in, or by whose ids. It is none of them itself."""
+    writes = [
+        ("", d.name)
+        if d.spec.moves_files
+        else place_of(project, d.spec.destination.connection, d.spec.destination.table)
+        for d in definitions
+    ]
     found = []
     for mine, definition in zip(writes, definitions, strict=True):
         spec = definition.spec
         used = [spec.lookups[f.lookup] for f in spec.fields.values() if f.lookup is not None]
         reads = {place_of(project, u.connection, u.table) for u in used if u.connection and u.table} - {mine}
-        found.append([i for i, place in enumerate(writes) if place in reads])
+        ids = {u.ids for u in used} - {definition.name}
+        found.append([i for i, place in enumerate(writes) if place in reads or definitions[i].name in ids])
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,27 +17,31 @@ from headgate.engine.crash import point
 from headgate.engine.delivery import NOTHING
 from headgate.engine.evolve import since_last
 from headgate.engine.limits import kept
+from headgate.engine.lookups import KnownIds
 from headgate.engine.nested import nested
 from headgate.engine.parents import check_making, made_in
 from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped_late
-from headgate.engine.undo import Undo, check_undo
+from headgate.ledger.ids import Ids
 from headgate.mapping import unclaimed
-from headgate.model.errors import ConnectionFailed, HeadgateError, UsageError
+from headgate.model.errors import ConnectionFailed, DefinitionError, HeadgateError, UsageError
+from headgate.model.guards import ExpectSpec
 from headgate.model.incremental import STATE, WATERMARK, Since
-from headgate.model.record import Reject
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
+from headgate.model.transfer import of_files
 from headgate.model.write import Operation
 from headgate.spi.destination import Destination
 from headgate.spi.source import Finishes, Source
 
+from . import moving
 from .oneline import definition_for
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
 from .telemetry import told
+from .written_back import check_write_back, write_back
 
 _LOOKED_THROUGH = 1_000
 """How many runs are looked through for the last that came to its end."""
@@ -62,9 +66,26 @@ class LookupAccess:
         """The lookup's connection."""
         return self.project.destination(connection, self.definition.base)
 
+    def ids(self, import_name: str) -> KnownIds:
+        """The ids of another import's records."""
+        other = self.project.load(import_name)
+        spec, into = other.spec, destination_name(self.project, other)
+        if (can := self.project.capabilities(spec.destination.connection)) is not None and not can.ids:
+            raise DefinitionError(
+                f"{import_name} writes to {into}, which gives records no ids of its own",
+                hint="Look in its table: connection, table, match and take.",
+            )
+        if not spec.key:
+            raise DefinitionError(f"the records of {import_name} have no key by which their ids would be known")
+        return KnownIds(spec.key, Ids(self.project.ledger, other.name, into).pages())
+
 
 def check(
-    project: Project, definition: Definition, refusals: Refusals | None = None, source: Source | None = None
+    project: Project,
+    definition: Definition,
+    refusals: Refusals | None = None,
+    source: Source | None = None,
+    started: datetime | None = None,
 ) -> Prepared:
     """Check a definition against both sides, without mapping a record or writing anything. Close the result.
 
@@ -73,21 +94,30 @@ def check(
         definition: what is checked.
         refusals: what was refused before in the same command.
         source: read in the place of the definition's own; it is closed with the result, or when this fails.
+        started: what `now()` means; by default this moment.
 
     Raises:
         HeadgateError: the first thing that is wrong.
     """
+    if definition.spec.moves_files:
+        raise UsageError(
+            f"{definition.name} moves files as they are, and takes no records",
+            hint=f"Run it: headgate run {definition.name}.",
+        )
+    definition = committing(project, definition)
+    check_write_back(project, definition)
     if source is None:
+        with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
+            replaces = destination.capabilities.replaces
         found = project.source(
             definition.spec.source, definition.base, _since(project, definition), _state(project, definition)
         )
-        source = knowing(
-            nested(found, definition.spec), definition.spec, project.ledger.imported(lease_of(project, definition))
-        )
+        imported = project.ledger.imported(lease_of(project, definition))
+        source = knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
-            started = datetime.now(UTC)
+            started = started or datetime.now(UTC)
             check_making(definition.spec, destination, started)
             absent = refusals.absent_for(definition) if refusals is not None else None
             return prepare(definition.spec, source, destination, LookupAccess(project, definition), started, absent)
@@ -99,8 +129,31 @@ def check(
         raise
 
 
+def committing(project: Project, definition: Definition) -> Definition:
+    """The definition as it can be carried out: what goes to a destination without transactions is committed batch by batch,
+    but for a mirror.
+
+    Raises:
+        DefinitionError: it has to see the whole source before anything is kept, which cannot be there.
+    """
+    spec = definition.spec
+    if spec.commit == "batch" or project.transactional(spec.destination.connection):
+        return definition
+    mirrors = spec.operation is Operation.MIRROR  # it has seen the whole source before it sends anything
+    stops = spec.anomaly is not None and spec.anomaly.then == "stop"
+    if (spec.expect != ExpectSpec() and not mirrors) or stops:
+        what = "expect" if not stops else "anomaly.then: stop"
+        raise DefinitionError(
+            f"{what} must see the whole source before anything is kept, and what is sent to {spec.destination.connection} is kept at once",
+            hint="Plan first (headgate plan), and look at the counts.",
+        )
+    return definition if mirrors else replace(definition, spec=spec.model_copy(update={"commit": "batch"}))
+
+
 def destination_name(project: Project, definition: Definition) -> str:
     """The destination for people: connection, or URL without secrets, and table."""
+    if definition.spec.moves_files:
+        return moving.target_name(project, definition)
     target = definition.spec.destination
     shown = target.connection if "://" not in target.connection else project.shown(target.connection)
     return f"{shown}#{target.table}"
@@ -156,6 +209,8 @@ def make_plan(
     Raises:
         HeadgateError: what stopped it; the ledger has the plan as failed.
     """
+    if definition.spec.moves_files:
+        return moving.plan_files(project, definition, observe, _portable(project, definition.file))
 
     def plan(runner: Runner, prepared: Prepared, run: Run) -> None:
         path = project.ledger.changes_path(run.id)
@@ -180,6 +235,8 @@ def _portable(project: Project, file: Path | None) -> str:
 
 def lease_of(project: Project, definition: Definition) -> str:
     """What tells an import at its destination from every other: of one only one run goes on at a time."""
+    if definition.spec.moves_files:
+        return moving.lease_of(project, definition)
     place = f"{definition.name} -> {destination_name(project, definition)}"
     return f"{place} @ {definition.base}" if "://" in definition.spec.destination.connection else place
 
@@ -204,6 +261,8 @@ def run_import(
     Raises:
         HeadgateError: what stopped it; the ledger has the run as failed.
     """
+    if definition.spec.moves_files:
+        return moving.run_files(project, definition, observe)
 
     def work(runner: Runner, prepared: Prepared, run: Run) -> None:
         runner.run()
@@ -227,16 +286,18 @@ def _execute(
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
-    batched = definition.spec.commit == "batch"
+    done = committing(project, definition).spec
+    goes_on = done.commit == "batch" or not project.transactional(done.destination.connection)
     run.base = str(definition.base)
     if kind is Kind.RUN:
         run.lease = lease_of(project, definition)
-        run.checkpoint = NOTHING if batched else ""
-    run = project.ledger.begin(run, resume=batched and kind is Kind.RUN and not from_start)
+        run.checkpoint = NOTHING if goes_on else ""
+    run = project.ledger.begin(run, resume=goes_on and kind is Kind.RUN and not from_start)
 
     def execute() -> None:
         try:
-            prepared = check(project, definition, refusals, source)
+            # Of a run that goes on records are what they were, or they would not be known again as what was sent.
+            prepared = check(project, definition, refusals, source, run.started)
         except NothingNew as e:
             run.warnings.append(f"nothing new: {e.message}")
             return
@@ -252,8 +313,12 @@ def _execute(
             work(Runner(prepared, project.ledger, run, observe), prepared, run)
             if kind is Kind.RUN and isinstance(prepared.source, Finishes):
                 run.warnings += prepared.source.finish(prepared.partitions)
+        if kind is Kind.RUN:
+            write_back(project, definition, run)
 
-    return finish(project, run, execute, kept(definition.spec))
+    return finish(
+        project, run, execute, kept(done) if done.commit == "batch" or not goes_on else "what was sent is kept"
+    )
 
 
 def finish(project: Project, run: Run, work: Callable[[], None], what_stays: str = "nothing was kept") -> Run:
@@ -309,6 +374,8 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     """
     ledger = project.ledger
     plan = ledger.run(plan_id)
+    if plan.kind is Kind.PLAN and of_files(plan.operation):
+        return moving.run_planned_files(project, plan, lambda saved: _same_definition(project, plan, saved), observe)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
     saved = read_plan(ledger.fetch(ledger.changes_path(plan.id)))
     if saved.makes:
@@ -336,88 +403,25 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         with closing(project.destination(connection, Path.cwd() if into else Path(saved.base))) as destination:
             run_plan(plan, destination, ledger, run, observe)
 
-    return finish(project, run, execute)
+    return finish(project, run, execute, stays(project, connection))
 
 
-def undo_run(
-    project: Project,
-    run_id: int,
-    observe: Observe = ignore,
-    *,
-    forced: bool = False,
-    only: str | None = None,
-    into: str | None = None,
-) -> Run:
-    """Take a run back.
-
-    Args:
-        run_id: a run, or an undo.
-        forced: also records that were edited since.
-        only: ``created``, ``updated`` or ``deleted``: take back only what the run did so.
-        into: the destination's connection, needed only where it was a URL with a password.
-
-    Returns:
-        The undo, a run of its own: what it left is held.
-
-    Raises:
-        UsageError: there is no such run, or it cannot be undone (any more).
-        HeadgateError: what stopped it; nothing was taken back.
-    """
-    of, undo, base = _undo(project, run_id, forced=forced, only=only, into=into)
-    run = _undo_record(of)
-    run.whole = only is None
-    run = project.ledger.begin(run)
-
-    def execute() -> None:
-        with closing(project.destination(_connection(of, into), base)) as destination:
-            undo.run(destination, run, observe)
-
-    return finish(project, run, execute)
-
-
-def look_at_undo(
-    project: Project,
-    run_id: int,
-    observe: Observe = ignore,
-    *,
-    forced: bool = False,
-    only: str | None = None,
-    into: str | None = None,
-) -> tuple[Run, list[Reject]]:
-    """What `undo_run` would do: a run that is in no ledger, and the records it would leave. Nothing is written."""
-    of, undo, base = _undo(project, run_id, forced=forced, only=only, into=into)
-    run = _undo_record(of)
-    with closing(project.destination(_connection(of, into), base)) as destination:
-        return run, undo.look(destination, run, observe)
-
-
-def _undo(project: Project, run_id: int, *, forced: bool, only: str | None, into: str | None) -> tuple[Run, Undo, Path]:
-    of = project.ledger.run(run_id)
-    check_undo(of, project.ledger)
-    return of, Undo(of, project.ledger, forced=forced, only=only), Path.cwd() if into else Path(of.base)
-
-
-def _undo_record(of: Run) -> Run:
-    run = Run(of.import_name, Kind.UNDO, "undo", of.destination, of.fingerprint, datetime.now(UTC))
-    run.parent_id, run.base, run.lease = of.id, of.base, of.lease
-    return run
-
-
-def _connection(of: Run, into: str | None) -> str:
-    connection = into or of.destination.rpartition("#")[0]
-    if "***" in connection:
-        raise UsageError(
-            f"run {of.id} wrote to a URL that has a password, which is not kept",
-            hint=f"Say it again: headgate undo {of.id} --into URL; or name the connection in headgate.yaml.",
-        )
-    return connection
+def stays(project: Project, connection: str) -> str:
+    """What is at the destination when what is committed at once does not come to its end, for people."""
+    return "nothing was kept" if project.transactional(connection) else "what was sent before is kept"
 
 
 def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:
     """Refuse a plan whose definition is no longer the one it was made with."""
-    if not saved.file:
-        return
+    if saved.file:
+        _same_definition(project, plan, saved)
+
+
+def _same_definition(project: Project, plan: Run, saved: Saved) -> Definition:
+    """The definition that a plan was made with."""
     file = project.folder / saved.file
     name = plan.import_name if project.import_files.get(plan.import_name) == file else str(file)
-    if not file.exists() or definition_for(project, name, settings=saved.settings).fingerprint != plan.fingerprint:
+    definition = definition_for(project, name, settings=saved.settings) if file.exists() else None
+    if definition is None or definition.fingerprint != plan.fingerprint:
         raise UsageError(f"the definition changed after plan {plan.id} was made", hint="Plan again.")
+    return definition

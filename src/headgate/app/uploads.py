@@ -10,6 +10,7 @@ from typing import Any
 from headgate.model.record import Fault
 from headgate.model.source import SourceSpec
 from headgate.model.text import text_form
+from headgate.model.values import python_rows
 
 from .project import Project
 
@@ -51,7 +52,7 @@ def read_upload(
             for partition in reader.partitions():
                 with closing(reader.open(partition)) as scan:
                     for batch in scan.batches():
-                        found += _in_order(batch.records.to_pylist(), list(batch.ordinals), batch.faults)
+                        found += _in_order(python_rows(batch.records), list(batch.ordinals), batch.faults)
                         if len(found) > most:
                             return found[: most + 1]
     return found

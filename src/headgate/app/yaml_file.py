@@ -18,6 +18,8 @@ from headgate.model.errors import DefinitionError
 
 Path_ = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+_DEEPEST, _MOST = 200, 2_000_000
+"""A file that is nested deeper, or has more places once its aliases are followed, is no file that a person wrote."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -79,6 +81,15 @@ def read(file: Path, name: str = "") -> Document:
         raise DefinitionError("there is no such file", where=name) from None
     except (OSError, UnicodeDecodeError) as e:
         raise DefinitionError(f"cannot be read: {e}", where=name) from None
+    return document(text, name)
+
+
+def document(text: str, name: str) -> Document:
+    """YAML as a document.
+
+    Raises:
+        DefinitionError: not YAML, a key is written twice, or it has no bounds.
+    """
     data, places = _parse(text, name)
     return Document(name, {} if data is None else data, places, text)
 
@@ -102,12 +113,21 @@ def _parse(text: str, name: str) -> tuple[Any, dict[Path_, tuple[int, int]]]:
         mark = getattr(e, "problem_mark", None)
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise DefinitionError(f"not YAML: {getattr(e, 'problem', None) or e}", where=where) from None
+    except RecursionError:
+        raise DefinitionError(f"nested deeper than {_DEEPEST} levels", where=name) from None
     finally:
         loader.dispose()
 
 
 def _value(loader: Any, node: yaml.Node, path: Path_, places: dict[Path_, tuple[int, int]], name: str) -> Any:
-    places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    here = places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if len(path) > _DEEPEST or len(places) > _MOST:
+        what = f"nested deeper than {_DEEPEST} levels" if len(path) > _DEEPEST else f"more than {_MOST:,} places"
+        raise DefinitionError(
+            f"{what}, its aliases followed",
+            where=f"{name}:{here[0]}:{here[1]}",
+            hint="Write it without aliases (*name).",
+        )
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:

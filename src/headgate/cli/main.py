@@ -19,7 +19,7 @@ from headgate import __version__
 from headgate.model.errors import HeadgateError, UsageError
 
 _COMMANDS = {
-    "init": "project_commands", "new": "project_commands", "check": "project_commands", "imports": "project_commands",
+    "init": "project_commands", "new": "new_command", "check": "project_commands", "imports": "project_commands",
     "connections": "project_commands", "demo": "demo_command", "schema": "project_commands", "plan": "run_commands",
     "run": "run_commands", "resume": "undo_commands", "undo": "undo_commands", "runs": "ledger_commands", "show": "ledger_commands", "rejects": "ledger_commands",
     "retry": "retry_command", "serve": "serve_command", "worker": "worker_command", "hooks": "hooks_command",
@@ -83,6 +83,8 @@ def main(argv: list[str] | None = None) -> None:
     # A command is short and its data is in Arrow's memory: looking for cycles costs a tenth of its start, and taking
     # the interpreter apart at its end as much again. Everything that must be closed is closed by then.
     gc.disable()
+    # Pydantic would look through all packages that are installed for plugins, of which none is wanted here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = run(sys.argv[1:] if argv is None else argv)
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -43,11 +43,18 @@ def error_json(error: HeadgateError, code: int) -> dict[str, Any]:
 
 
 class Watcher:
-    """Shows progress on standard error: a live line on a terminal, otherwise a plain line every few seconds."""
+    """Shows progress on standard error: a live line on a terminal, otherwise a plain line every few seconds.
 
-    def __init__(self, name: str, *, quiet: bool) -> None:
+    Args:
+        name: of what is going on.
+        quiet: show nothing.
+        as_json: likewise, and the end is not shown as text either.
+    """
+
+    def __init__(self, name: str, *, quiet: bool, as_json: bool) -> None:
         self._name = name
-        self._quiet = quiet
+        self._quiet = quiet = quiet or as_json
+        self._imports = not as_json  # what shows the end
         self._started = self._said = time.monotonic()
         self._live: Any = None
         if not quiet and sys.stderr.isatty():
@@ -59,7 +66,8 @@ class Watcher:
 
     def __call__(self, progress: Progress) -> None:
         """Take note of progress."""
-        if progress.phase == "matching":
+        if progress.phase == "matching" and self._imports:
+            self._imports = False  # once is enough
             # While the destination works there is time to import what shows the end.
             threading.Thread(target=importlib.import_module, args=("headgate.report.page",), daemon=True).start()
         if self._live is not None:
@@ -70,6 +78,9 @@ class Watcher:
 
     def _line(self, p: Progress) -> str:
         seconds = max(time.monotonic() - self._started, 0.001)
+        if p.phase == "sending":
+            share = f"  {p.fraction:.0%}" if p.fraction is not None else ""
+            return f"{self._name}: {p.phase}{share}  {p.partition}  {p.read:,} files  {p.rejects:,} rejects"
         parts = [
             f"{self._name}: {p.phase}",
             f"{p.read:,} records",
@@ -89,9 +100,9 @@ class Watcher:
 
 
 @contextmanager
-def watching(name: str, *, quiet: bool) -> Iterator[Watcher]:
-    """Progress of one execution."""
-    watcher = Watcher(name, quiet=quiet)
+def watching(name: str, *, quiet: bool, as_json: bool) -> Iterator[Watcher]:
+    """Progress of one execution; see `Watcher`."""
+    watcher = Watcher(name, quiet=quiet, as_json=as_json)
     try:
         yield watcher
     finally:

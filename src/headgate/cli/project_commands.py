@@ -1,4 +1,4 @@
-"""`headgate init`, `new`, `check`, `imports`, `connections` and `schema`."""
+"""`headgate init`, `check`, `imports`, `connections` and `schema`."""
 
 from __future__ import annotations
 
@@ -53,72 +53,6 @@ def init(folder: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file")
-@click.option("--into", required=True, metavar="CONNECTION#TABLE", help="Where the records go.")
-@click.option(
-    "--key", multiple=True, metavar="FIELD", help="Field that says which record this is; several times or with commas."
-)
-@click.option(
-    "--operation", help="insert, update, upsert (default with a key), delete, mirror, append (default without)."
-)
-@click.option("--name", help="Name of the import; by default the file's.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set any key of the definition (`source.sheet=Prices`).",
-)
-@click.option("--print", "only_print", is_flag=True, help="Print the definition instead of writing imports/NAME.yaml.")
-@json_option
-def new(
-    file: str, into: str, key: tuple[str, ...], operation: str | None, name: str | None, settings: tuple[str, ...],
-    only_print: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Propose the definition of an import from a file: columns found, matched to the table's, typed.
-
-    \b
-    Example:
-      headgate new inbox/products.xlsx --into shop#product --key product_no
-
-    \b
-    Exit codes: 0 all well; 1 the file or the table cannot be read; 2 wrong use.
-    """
-    from headgate.app.draft import propose
-    from headgate.app.oneline import definition_for
-    from headgate.app.project import find_project
-
-    project = find_project()
-    source_only = tuple(s for s in settings if s.startswith("source."))
-    wanted = definition_for(project, file, into=into, key=key, operation=operation, settings=source_only)
-    draft = propose(project, wanted)
-    target = project.folder / "imports" / f"{name or wanted.name}.yaml"
-    if not only_print:
-        if target.exists():
-            raise UsageError(f"{target} is there already", hint="Choose another name: --name NAME.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(draft.text, encoding="utf-8")
-    if as_json:
-        fields = [
-            {"name": f.name, "from": f.column, "type": str(f.type), "confidence": f.confidence} for f in draft.fields
-        ]
-        print_json({
-            "file": None if only_print else str(target), "definition": draft.text, "fields": fields,
-            "findings": dict(draft.findings), "unmatched": draft.unmatched, "uncovered": draft.uncovered,
-        })  # fmt: skip
-        return
-    click.echo(draft.text, nl=False)
-    for title, names in (
-        ("No column of the table fits", draft.unmatched),
-        ("The table's columns without a value", draft.uncovered),
-    ):
-        if names:
-            click.echo(f"# {title}: {', '.join(names)}")
-    if not only_print:
-        click.echo(f"\nWritten to {target.relative_to(project.folder)}. Next: headgate plan {target.stem}")
-
-
-@click.command()
 @click.argument("names", nargs=-1, metavar="[IMPORT | FILE | CONNECTION#TABLE]...")
 @click.option(
     "--set",
@@ -166,12 +100,15 @@ def check(names: tuple[str, ...], settings: tuple[str, ...], as_json: bool) -> i
 
 
 def _check(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    from headgate.app.moving import check_files
     from headgate.app.oneline import definition_for
     from headgate.app.service import check, destination_name
 
     if name not in project.import_files and not name.endswith((".yaml", ".yml")):
         return _look(project, name, settings)
     definition = definition_for(project, name, settings=settings)
+    if definition.spec.moves_files:
+        return check_files(project, definition)
     with closing(check(project, definition)) as prepared:
         return {
             "name": name,
@@ -192,6 +129,7 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
     from headgate.app.oneline import definition_for
     from headgate.engine.nested import nested
     from headgate.mapping import notations
+    from headgate.model.values import python_rows
     from headgate.report.found import decisions
 
     wanted = definition_for(project, name, into="memory://look#look", settings=settings)
@@ -200,7 +138,7 @@ def _look(project: Project, name: str, settings: tuple[str, ...]) -> dict[str, A
         with closing(source.open(partitions[0])) as scan:
             batches = iter(scan.batches())
             first = next(batches, None)
-            rows = first.records.slice(0, 5).to_pylist() if first is not None else []
+            rows = python_rows(first.records.slice(0, 5)) if first is not None else []
             faults = first.faults[:_REFUSED] if first is not None else ()
             places = scan.locate([f.ordinal for f in faults])
             if close := getattr(batches, "close", None):
@@ -242,10 +180,12 @@ def _show_check(result: dict[str, Any]) -> None:
     for note in result["findings"].get("notes") or []:
         out.print(f"  note: {note}", markup=False)
     if "columns" in result:
+        _show_refused(result, out)
         _show_records(result, out)
         return
     fields = ", ".join(f"{f['name']} {f['type']}" for f in result["fields"])
-    out.print(f"  {result['operation']} into {result['destination']}: {fields}", markup=False)
+    what = f": {fields}" if fields else ""  # files that are moved have none
+    out.print(f"  {result['operation']} into {result['destination']}{what}", markup=False)
     for name, found in result["lookups"].items():
         several = f", {found['ambiguous']:,} of them ambiguous" if found["ambiguous"] else ""
         out.print(f"  lookup {name}: {found['entries']:,} entries{several}", markup=False)
@@ -268,13 +208,19 @@ def _show_decisions(result: dict[str, Any], out: Any) -> None:
         out.print(f"  {d['name']:9}  {shown(told)}".rstrip(), markup=False, soft_wrap=True)
     for note in remarks(result["findings"]):
         out.print(f"  note: {shown(note)}", markup=False, soft_wrap=True)
+    _show_refused(result, out)
+    if any(d["sure"] not in ("", "certain", "as you say") for d in decided):
+        out.print("  Decide otherwise: headgate check FILE --set source.delimiter=';', and the same in a definition.")
+
+
+def _show_refused(result: dict[str, Any], out: Any) -> None:
+    from headgate.report.words import shown
+
     if refused := result["refused"]:
         out.print(f"  {refused:,} of the first {result['looked_at']:,} records would be refused:", markup=False)
     for one in result["first_refused"]:
         place = f"line {one['line']}" if one["line"] else f"row {one['row']}"
         out.print(f"    {place}: {one['code']}, {shown(one['reason'])}", markup=False, soft_wrap=True)
-    if any(d["sure"] not in ("", "certain", "as you say") for d in decided):
-        out.print("  Decide otherwise: headgate check FILE --set source.delimiter=';', and the same in a definition.")
 
 
 def _shown(value: object) -> str:
@@ -359,20 +305,27 @@ def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 
 
 @click.command()
-@click.option("--test", is_flag=True, help="Connect to each and count its tables.")
+@click.argument("what", required=False, type=click.Choice(["presets"]))
+@click.argument("preset", required=False)
+@click.option("--test", is_flag=True, help="Connect to each and count its tables or files.")
 @json_option
-def connections(test: bool, as_json: bool) -> int:
-    """List the project's connections, without their secrets.
+def connections(what: str | None, preset: str | None, test: bool, as_json: bool) -> int:
+    """List the project's connections, without their secrets; `presets` lists the applications whose APIs Headgate knows.
 
     \b
     Example:
       headgate connections --test
+      headgate connections presets hubspot
 
     \b
     Exit codes: 0 all well; 1 one cannot be reached; 2 this is no project.
     """
     from headgate.app.project import find_project
 
+    if what == "presets":
+        from .presets_command import show_presets
+
+        return show_presets(preset, as_json=as_json)
     project = find_project()
     if not project.is_project:
         raise UsageError(f"{project.folder} is no project", hint="Make one: headgate init.")

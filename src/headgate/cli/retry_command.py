@@ -74,7 +74,7 @@ def retry(
     original = app.original_of(project.ledger, number)
     check_retry(original)
     definition = app.definition_of(project, original, name, into, key, settings)
-    with watching(f"retry of run {original.id}", quiet=quiet or as_json) as watcher:
+    with watching(f"retry of run {original.id}", quiet=quiet, as_json=as_json) as watcher:
         done = app.retry(project, original, definition, file, watcher, dry=dry_run)
     if as_json:
         shown = _shown(project, done, as_json=True)

@@ -21,7 +21,7 @@ SAMPLES = 5
 def _one_line_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((
         click.argument("imports", nargs=-1, metavar="[IMPORT | FILE | CONNECTION#TABLE]..."),
-        click.option("--into", metavar="CONNECTION#TABLE", help="Where a FILE or table goes: a URL or a connection's name, # and the table."),
+        click.option("--into", metavar="CONNECTION#TABLE", help="Where a FILE or table goes: a URL or a connection's name, # and the table; or a file (out/prices.csv)."),
         click.option("--key", multiple=True, metavar="FIELD", help="Field that says which record this is; several times or with commas."),
         click.option("--operation", help="insert, update, upsert (default with a key), delete, mirror, append (default without)."),
         click.option("--create", is_flag=True, help="Make the table if it is not there."),
@@ -58,7 +58,7 @@ def plan(imports: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
         from headgate.app.oneline import definition_for
 
         definition = definition_for(project, name, **options)
-        with watching(definition.name, quiet=quiet or as_json) as watcher:
+        with watching(definition.name, quiet=quiet, as_json=as_json) as watcher:
             return make_plan(project, definition, watcher)
 
     def show(run: Run) -> Any:
@@ -120,10 +120,10 @@ def run(
         from headgate.app.oneline import definition_for
 
         if plan_id is not None:
-            with watching(f"plan {plan_id}", quiet=quiet or as_json) as watcher:
+            with watching(f"plan {plan_id}", quiet=quiet, as_json=as_json) as watcher:
                 return run_saved_plan(project, plan_id, options["into"], watcher)
         definition = definition_for(project, name, **options)
-        with watching(definition.name, quiet=quiet or as_json) as watcher:
+        with watching(definition.name, quiet=quiet, as_json=as_json) as watcher:
             return run_import(project, definition, watcher, from_start=from_start)
 
     names = [str(plan_id)] if plan_id is not None else _names(imports)
@@ -132,13 +132,15 @@ def run(
 
 def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
     """A run for people on standard output, or for programs as the return value."""
+    from headgate.ledger.moved import Moved
+    from headgate.model.transfer import of_files
     from headgate.report import run_json, run_text
 
     ledger = project.ledger
     counts, states, retries = ledger.reject_counts(run.id), ledger.reject_states(run.id), ledger.retries(run.id)
     if as_json:
         return run_json(run, counts, states, retries)
-    undo = ledger.has_journal(run.id)
+    undo = Moved(ledger).any_of(run.id) if of_files(run.operation) else ledger.has_journal(run.id)
     return run_text(run, console(), counts, states, retries, undo=undo)
 
 

@@ -50,7 +50,7 @@ def run_several(
     refusals = Refusals(project, definitions)
 
     def one(definition: Definition) -> Run:
-        with watching(definition.name, quiet=quiet or as_json) as watcher:
+        with watching(definition.name, quiet=quiet, as_json=as_json) as watcher:
             return run_import(project, definition, watcher, refusals)
 
     done: list[Ran] = []

@@ -71,7 +71,7 @@ def singer(imports: tuple[str, ...], into: str | None, config: Path | None, igno
     worst = 0
     with closing(Target(project, Takers(definitions, into, ignore))) as target:
         target.read(sys.stdin.buffer)
-        for run in target.run(lambda name: Watcher(name, quiet=True)):
+        for run in target.run(lambda name: Watcher(name, quiet=True, as_json=True)):
             worst = max(worst, exit_code(run))
             if not quiet:
                 _show(project, run)

@@ -30,7 +30,8 @@ SHOWN = 20
 def undo(number: int, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Take a run back, in one transaction: created records are deleted, updated and deleted ones are as they were.
 
-    Records that were edited since the run are left and listed. An undo is a run itself and can be undone.
+    Records that were edited since the run are left and listed. An undo is a run itself and can be undone. Of a run that moved
+    files, each file is taken back by itself, and what was overwritten or deleted comes from where transfer.backup kept it.
 
     \b
     Example:
@@ -43,11 +44,11 @@ def undo(number: int, dry_run: bool, as_json: bool, quiet: bool, **options: Any)
     3 some records were left; 130 cancelled.
     """
     from headgate.app.project import find_project
-    from headgate.app.service import look_at_undo, undo_run
+    from headgate.app.undoing import look_at_undo, undo_run
     from headgate.report import exit_code, rejects_json, run_json
 
     project = find_project()
-    with watching(f"undo {number}", quiet=quiet or as_json) as watcher:
+    with watching(f"undo {number}", quiet=quiet, as_json=as_json) as watcher:
         if dry_run:
             run, left = look_at_undo(project, number, watcher, **options)
         else:
@@ -138,7 +139,7 @@ def resume(number: int, as_json: bool, quiet: bool) -> int:
         raise UsageError(
             f"the definition changed since run {number}", hint=f"headgate run {left.import_name} begins anew."
         )
-    with watching(left.import_name, quiet=quiet or as_json) as watcher:
+    with watching(left.import_name, quiet=quiet, as_json=as_json) as watcher:
         run = run_import(project, definition, watcher)
     shown = show_run(project, run, as_json=as_json)
     if as_json:

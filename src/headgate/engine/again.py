@@ -15,10 +15,16 @@ class NothingNew(HeadgateError):
     """Everything there is to read was imported before."""
 
 
-def skips(spec: ImportSpec) -> bool:
-    """Whether what was imported before is left out."""
+def skips(spec: ImportSpec, *, replaces: bool = False) -> bool:
+    """Whether what was imported before is left out.
+
+    Args:
+        replaces: `headgate.spi.destination.Capabilities.replaces`.
+    """
     # A watch reads what has arrived; a mirror has to see all that is there.
-    once = spec.operation is Operation.APPEND or (spec.watch is not None and spec.operation is not Operation.MIRROR)
+    once = (spec.operation is Operation.APPEND and not replaces) or (
+        spec.watch is not None and spec.operation is not Operation.MIRROR
+    )
     return (spec.source.again or ("skip" if once else "run")) == "skip"
 
 
@@ -84,14 +90,15 @@ class Knowing:
 NONE: Mapping[str, int] = {}
 
 
-def knowing(source: Source, spec: ImportSpec, imported: Mapping[str, int]) -> Source:
+def knowing(source: Source, spec: ImportSpec, imported: Mapping[str, int], *, replaces: bool = False) -> Source:
     """The source, made to know its contents where the definition needs it.
 
     Args:
         source: what is read.
         spec: the definition.
         imported: `Ledger.imported`.
+        replaces: `headgate.spi.destination.Capabilities.replaces`.
     """
-    if skips(spec):
+    if skips(spec, replaces=replaces):
         return Knowing(source, imported)
     return Knowing(source, NONE) if spec.commit == "batch" else source

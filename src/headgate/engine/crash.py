@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
 POINTS: Final = (
@@ -18,15 +20,17 @@ POINTS: Final = (
 )  # fmt: skip
 EVENT_POINTS: Final = ("event.taken", "event.answered")
 """Those of a server between taking an event out of the inbox and saying what became of it."""
-_reached: Counter[str] = Counter()
+FILE_POINTS: Final = ("piece.sent", "part.after", "publish.after")
+"""Those of a file that is moved: some of it is on its way, it is whole under another name, and it has its own."""
+# Counts that several threads may take at a time.
+_reached: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))
 
 
 def point(name: str) -> None:
-    """Be at a point of `POINTS` or `EVENT_POINTS`."""
+    """Be at a point of `POINTS`, `EVENT_POINTS` or `FILE_POINTS`."""
     wanted = os.environ.get("HEADGATE_CRASH")
     if not wanted:
         return
-    _reached[name] += 1
-    at, count, how = [*wanted.split(":"), "", ""][:3]
-    if at == name and _reached[name] == int(count or 1):
+    at, number, how = [*wanted.split(":"), "", ""][:3]
+    if at == name and next(_reached[name]) == int(number or 1):
         os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)

@@ -23,6 +23,7 @@ from headgate.model.write import Matched, Ticket, WriteSpec
 from headgate.spi.destination import Destination, Writer
 
 from .crash import point
+from .identified import keep_ids
 from .interrupts import uninterrupted
 from .journal import Journal
 
@@ -162,6 +163,12 @@ class Delivery:
         journal.close(self._write, images, _refused(applied), repeated=repeated)
         return applied
 
+    def begin(self) -> None:
+        """Keep what the run is about to read, where it can be broken off before its first commit with something done."""
+        run, account = self._run, Account()
+        start = Checkpoint(run.id, False, account, [], self.position, 0, list(run.warnings), run.whole, self.sources)
+        self._writer.commit(start.text())
+
     def commit(self, *, done: bool) -> None:
         """Make it last.
 
@@ -181,6 +188,7 @@ class Delivery:
             run.whole,
             self.sources,
         ).text()
+        keep_ids(self._ledger, run, self._writer)
         point("commit.before")
         with uninterrupted():
             try:

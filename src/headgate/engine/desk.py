@@ -25,6 +25,7 @@ from headgate.model.write import ACTION, NUMBER, Operation, Refusal, Ticket
 from headgate.spi.destination import Decided, Prompt, Prompts, Writer
 
 from .delivery import Checkpoint
+from .identified import keep_ids
 from .mapped import Going, Mapper, Request
 from .prepare import Prepared
 from .prompt import apply
@@ -221,6 +222,7 @@ class Desk:
             account = _account(group)
             text = self._checkpoint(group, account)
             if self._writer is not None:
+                keep_ids(self._ledger, self.run, self._writer)
                 self._writer.commit(text)
         self._sum_up(group)
 
@@ -294,8 +296,12 @@ class Desk:
 
     # The long way
 
-    def _match(self, group: list[Going]) -> None:
-        """Find out what becomes of records, and do it, but for the commit."""
+    def _match(self, group: list[Going], *, looking: bool = False) -> None:
+        """Find out what becomes of records, and do it, but for the commit.
+
+        Args:
+            looking: nothing of it is to last; where what is applied cannot be taken back, it is only decided.
+        """
         batch, places = self._mapper.batch(group)
         if not places:
             return
@@ -303,11 +309,12 @@ class Desk:
             self._writer = self._prepared.destination.open(self._write)
         writer = self._writer
         writer.write(batch)
-        writer.match(deletions=False)
+        matched = writer.match(deletions=False)
         changes: dict[int, str] = {}
         for part in writer.changes():
             changes.update(zip(part.column(NUMBER).to_pylist(), part.column(ACTION).to_pylist(), strict=True))
-        applied = writer.apply()
+        whole = self._prepared.destination.capabilities.transactional
+        applied = writer.apply() if whole or not looking else matched
         refused = {r.number: r for r in applied.refusals}
         for number, (one, place) in places.items():
             if (refusal := refused.get(number)) is not None:
@@ -328,7 +335,7 @@ class Desk:
             one = self._mapper.map(request, self.run.account.read)
             if one.rows:
                 self._drop()
-                self._match([one])
+                self._match([one], looking=True)
         except HeadgateError as e:
             request.error = e
         else:

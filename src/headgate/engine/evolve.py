@@ -137,10 +137,10 @@ class _Needed:
 
 
 def _measured(columns: Sequence[str], source: Source, partitions: list[Partition]) -> dict[str, _Needed]:
-    con, spill = connect()
-    try:
+    with connect() as own:
+        con = own.con
         con.execute(
-            "CREATE TABLE seen (c INTEGER, longest BIGINT, whole BIGINT, scale BIGINT, least HUGEINT, most HUGEINT)"
+            "CREATE TEMP TABLE seen (c INTEGER, longest BIGINT, whole BIGINT, scale BIGINT, least HUGEINT, most HUGEINT)"
         )
         for partition in partitions:
             with closing(source.open(partition)) as scan:
@@ -154,9 +154,6 @@ def _measured(columns: Sequence[str], source: Source, partitions: list[Partition
             "SELECT c, max(longest), max(whole), max(scale), min(least), max(most) FROM seen GROUP BY c"
         ).fetchall()
         return {columns[c]: _Needed(_text(longest), _number(*number)) for c, longest, *number in rows}
-    finally:
-        con.close()
-        spill.cleanup()
 
 
 # `hg_number` writes a number plainly, without zeros that say nothing; it is NULL where there is none.

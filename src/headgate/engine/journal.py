@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from headgate.ledger import Ledger
 from headgate.model.errors import HeadgateError, UsageError
-from headgate.model.write import NUMBER, Images, WriteSpec
+from headgate.model.write import ACTION, NUMBER, OLD, Images, WriteSpec
 from headgate.spi.reversal import Written
 
 from .written import write_json, write_of
@@ -150,7 +150,12 @@ class Segment:
 
     def _all(self) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(self.path), "rb") as source, pa.ipc.open_stream(source) as reader:
-            yield from reader
+            if (images := self.written.images) is None:
+                yield from reader
+                return
+            names = [NUMBER, ACTION, *images.columns, *(OLD + c for c in images.columns)]
+            for batch in reader:
+                yield batch if batch.schema.names == names else _with(names, batch)
 
     def _counting(self) -> Iterator[pa.RecordBatch]:
         """Only the records that count of those with one key; this is rare, and sorts all of them."""
@@ -174,7 +179,19 @@ def read_journal(folder: Path) -> list[Segment]:
         written = Written(write_of(told["write"]), images)
         refused = tuple(told["refused"])
         segments.append(Segment(path.with_suffix(".arrow"), written, refused, told["repeated"], told["empty"]))
-    return segments
+    return _alike(segments)
+
+
+def _alike(segments: list[Segment]) -> list[Segment]:
+    """The segments with the columns of all of them: of what has no columns of its own each batch has those of its records."""
+    known = [s.written.images for s in segments if s.written.images is not None]
+    columns = tuple(dict.fromkeys(name for images in known for name in images.columns))
+    return [
+        replace(s, written=replace(s.written, images=replace(s.written.images, columns=columns)))
+        if s.written.images is not None
+        else s
+        for s in segments
+    ]
 
 
 def check_journal(ledger: Ledger, run_id: int) -> None:
@@ -217,6 +234,13 @@ def prune_journals(folder: Path, keep: datetime, most: int) -> list[int]:
         total -= size
         gone.append(int(run.name))
     return gone
+
+
+def _with(names: list[str], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with these columns; those that it does not have are empty."""
+    there = set(batch.schema.names)
+    columns = [batch.column(n) if n in there else pa.nulls(batch.num_rows, pa.string()) for n in names]
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -17,14 +17,17 @@ def allowed(limit: int | str, total: int) -> int:
 
 def kept(spec: ImportSpec) -> str:
     """What is at the destination after a run that did not come to its end, for people."""
+    if spec.moves_files:
+        return "what was sent before is kept"
     return "nothing was kept" if spec.commit == "run" else "the batches committed before are kept"
 
 
-def check_rejects(spec: ImportSpec, account: Account, *, finished: bool) -> None:
+def check_rejects(spec: ImportSpec, account: Account, *, finished: bool, stays: str = "") -> None:
     """Stop when there are more rejects than the definition bears.
 
     Args:
         finished: everything was read; a share can only be judged then.
+        stays: what is at the destination then, for people; by default what the definition's commits leave.
 
     Raises:
         LimitExceeded: with the numbers.
@@ -34,7 +37,7 @@ def check_rejects(spec: ImportSpec, account: Account, *, finished: bool) -> None
         return
     if account.rejects > allowed(limit, account.read):
         raise LimitExceeded(
-            f"{account.rejects:,} of {account.read:,} records were refused, more than rejects.limit: {limit}; {kept(spec)}",
+            f"{account.rejects:,} of {account.read:,} records were refused, more than rejects.limit: {limit}; {stays or kept(spec)}",
             hint="Look at the rejects, mend the source or the definition, or raise the limit.",
         )
 

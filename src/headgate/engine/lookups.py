@@ -1,20 +1,34 @@
-"""Reading lookups: each table, query or file once a run."""
+"""Reading lookups: each table, query, file or map of ids once a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
 from headgate.model.errors import DefinitionError, SourceError
 from headgate.model.reading import Reading
-from headgate.model.spec import LookupSpec
+from headgate.model.spec import FieldSpec, LookupSpec
 from headgate.spi.destination import Destination, Readable
 from headgate.spi.source import Source
 
 Absent = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIds:
+    """The ids that a destination gave the records of an import.
+
+    Attributes:
+        key: the import's.
+        pages: keys as texts with the ids, some thousands at a time.
+    """
+
+    key: Sequence[str]
+    pages: Iterable[Sequence[tuple[Sequence[str], str]]]
 
 
 class Access(Protocol):
@@ -26,6 +40,14 @@ class Access(Protocol):
 
     def destination(self, connection: str) -> Destination:
         """The connection of one that has none; closed by who asks."""
+        ...
+
+    def ids(self, import_name: str) -> KnownIds:
+        """The ids of the records of an import of the project.
+
+        Raises:
+            UsageError, DefinitionError: there is no such import, or what it writes to gives no ids.
+        """
         ...
 
 
@@ -52,10 +74,49 @@ def _entries(name: str, lookup: LookupSpec, access: Access) -> pa.Table:
             None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in lookup.values.values()
         ]
         return pa.table([pa.array(list(lookup.values), pa.string()), pa.array(takes, pa.string())], ["match", "take"])
+    if lookup.ids is not None:
+        return _from_ids(access.ids(lookup.ids))
     columns = [*(lookup.match or []), str(lookup.take)]
     if lookup.connection is not None:
         return _from_connection(name, lookup, columns, access.destination(lookup.connection))
     return _from_file(lookup, columns, access.source)
+
+
+def _from_ids(known: KnownIds) -> pa.Table:
+    width = len(known.key)
+    schema = pa.schema([(f"c{k}", pa.string()) for k in range(width + 1)])
+    pages = (zip(*((*key, id_) for key, id_ in page if len(key) == width), strict=True) for page in known.pages)
+    columns = ([pa.array(c, pa.string()) for c in page] for page in pages)
+    return pa.Table.from_batches([pa.RecordBatch.from_arrays(c, schema=schema) for c in columns if c], schema)
+
+
+def check_ids(
+    fields: Mapping[str, FieldSpec], lookups: Mapping[str, LookupSpec], read: Mapping[str, pa.Table]
+) -> list[str]:
+    """Check that fields give lookups of ids as many values as the key has that those are known by.
+
+    Returns:
+        What there is to be said of those lookups, for people.
+
+    Raises:
+        DefinitionError: a field gives it another number of values.
+    """
+    of = {n: lookup.ids for n, lookup in lookups.items() if lookup.ids is not None}
+    for name, field in fields.items():
+        if field.lookup not in of:
+            continue
+        width, given = read[field.lookup].num_columns - 1, max(len(field.columns), 1)
+        if given != width:
+            raise DefinitionError(
+                f"the key of {of[field.lookup]} has {width} fields, and field {name!r} gives the lookup {field.lookup!r} {given}",
+                where=f"fields.{name}",
+                hint="Name a column for each of them, in their order: from: [A, B].",
+            )
+    return [
+        f"lookup {name}: no ids of {other} are known yet; run that first: headgate run {other}"
+        for name, other in of.items()
+        if not read[name].num_rows
+    ]
 
 
 def _from_connection(name: str, lookup: LookupSpec, columns: list[str], destination: Destination) -> pa.Table:

@@ -126,7 +126,7 @@ def _texts(made: _Entries, places: list[int]) -> list[pa.Array]:
 
 
 def _columns(lookup: LookupSpec) -> list[str]:
-    return [f"c{k}" for k in range(lookup.width)]
+    return [f"c{k}" for k in range(len(lookup.match or ()))]
 
 
 def _program(name: str, lookup: LookupSpec, destination: Destination, started: datetime) -> Program:

@@ -19,7 +19,7 @@ from headgate.model.outcome import Account, Outcome
 from headgate.model.record import Origin, Problem, Reject, split_number
 from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
-from headgate.spi.destination import Destination
+from headgate.spi.destination import Destination, NamesMade
 
 from .delivery import alive, claim
 from .resume import settle_earlier
@@ -122,7 +122,7 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
     if saved.stops:
         raise LimitExceeded(saved.stops, hint="Raise the limit, if that is right, and plan again.")
     spec = replace(saved.write, planned=True, batched=False, deletes=False)
-    if spec.create and destination.inspect(spec.table) is not None:
+    if spec.create and not destination.capabilities.makes and destination.inspect(spec.table) is not None:
         raise DestinationError(f"{spec.table} was made after the plan", hint="Plan again.")
     run.account = _settled(plan.account)
     ledger.record_rejects(run.id, ledger.rejects(plan.id))
@@ -138,9 +138,12 @@ def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, obse
             observe(Progress("reading", rows, run.account.rejects))
         observe(Progress("matching", rows))
         writer.match()
+        if isinstance(writer, NamesMade):
+            run.schema_changes = writer.made()
         observe(Progress("writing", rows))
         applied = delivery.apply()
         run.account.merge_outcomes(applied.account)
+        run.warnings += applied.warnings
         if applied.refusals:
             ledger.record_rejects(run.id, _held(path, {r.number: r for r in applied.refusals}, spec, plan.partitions))
         run.account.check("The run")

@@ -24,11 +24,11 @@ from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import FieldType
 from headgate.model.write import Operation, WriteSpec
-from headgate.spi.destination import Destination
+from headgate.spi.destination import Destination, Varies
 from headgate.spi.source import Declares, Partition, Scan, Source
 
 from .evolve import Evolved, evolve, propose
-from .lookups import Absent, Access, read_lookups
+from .lookups import Absent, Access, check_ids, read_lookups
 from .totals import Totals
 
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
@@ -141,7 +141,7 @@ def prepare(
         DefinitionError: it does not fit one of them.
         DestinationError, SourceError: one of them cannot be used.
     """
-    table = _inspect(spec, destination)
+    table, open_ = _inspect(spec, destination)
     partitions = source.partitions()
     with ExitStack() as opened:
         first = opened.enter_context(closing(source.open(partitions[0])))
@@ -151,17 +151,18 @@ def prepare(
         types = _types(fields, evolved, source, partitions)
         used = {f.lookup: spec.lookups[f.lookup] for f in fields.values() if f.lookup is not None}
         lookups, absent = read_lookups(used, access), dict(absent or {})
+        unknown = check_ids(fields, used, lookups)
         program = opened.enter_context(
             closing(compile_program(spec, fields, types, first.schema, lookups, started, absent))
         )
         undo = spec.journal and destination.capabilities.undo and _fits(destination, table, fields)
-        write = replace(_write_spec(spec, program, fields, table), journal=undo)
+        write = _write_spec(spec, program, fields, create=table is None and not open_)
+        notes = _varying(destination, write, undo=undo)
+        write = replace(write, journal=undo and not notes.irreversible)
         if evolved is not None:
             write = replace(write, added=evolved.added, widened=evolved.widened)
         written = {f.name: f.type for f in write.fields}
-        changes = (
-            [destination.propose(wanted(write, fields))] if evolved is None else propose(destination, evolved, written)
-        )
+        changes = _changes(destination, write, fields, evolved, written)
         _check_table(write, table)
         totals = Totals(spec.expect.fields, write.fields)
         opened.pop_all()  # from here on `Prepared.close` closes them
@@ -170,6 +171,7 @@ def prepare(
         for name, field in spec.fields.items()
         if "value" in fields[name].model_fields_set and "value" not in field.model_fields_set
     ]
+    warnings += notes.words + unknown
     return Prepared(
         spec, source, destination, partitions, first, fields, write, table, changes, started, lookups, absent,
         program.entries(), types, totals, programs={(first.schema, False): program}, warnings=warnings,
@@ -188,25 +190,66 @@ def _types(
     return {name: both[name] for name in fields}
 
 
-def _inspect(spec: ImportSpec, destination: Destination) -> TableSchema | None:
+IRREVERSIBLE = "a run of it cannot be undone"
+"""What the warning of a run begins with that leaves nothing for `headgate undo`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What cannot be done with a run, for people, where destinations differ in that from table to table."""
+
+    irreversible: str = ""
+    uncertain: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        said = [f"{IRREVERSIBLE}: {self.irreversible}"] if self.irreversible else []
+        return said + ([self.uncertain] if self.uncertain else [])
+
+
+def _varying(destination: Destination, write: WriteSpec, *, undo: bool) -> _Notes:
+    if not isinstance(destination, Varies):
+        return _Notes()
+    destination.check(write)
+    return _Notes(destination.irreversible(write) if undo else "", destination.uncertain(write))
+
+
+def _changes(
+    destination: Destination,
+    write: WriteSpec,
+    fields: dict[str, FieldSpec],
+    evolved: Evolved | None,
+    written: dict[str, FieldType],
+) -> list[SchemaChange]:
+    if evolved is not None:
+        return propose(destination, evolved, written)
+    return [destination.propose(wanted(write, fields))] if write.create else []
+
+
+def _inspect(spec: ImportSpec, destination: Destination) -> tuple[TableSchema | None, bool]:
+    """The destination's table, None where it is to be made or has no columns of its own; and whether it has none."""
     can = destination.capabilities
     if spec.operation not in can.operations:
         have = ", ".join(sorted(o.value for o in can.operations))
         raise DefinitionError(f"the destination cannot {spec.operation}", hint=f"It can: {have}.")
+    if can.makes:
+        return None, False
     name = spec.destination.table
     table = destination.inspect(name)
     if table is not None:
-        return table
+        open_ = can.schemaless and not table.columns
+        return (None, True) if open_ else (table, False)
     if not spec.destination.create:
         there = destination.tables()
         near = difflib.get_close_matches(name, there, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else f"There are: {', '.join(there[:20])}. " if there else ""
-        raise DestinationError(f"there is no table {name!r}", hint=f"{hint}To make it, say create: true (--create).")
+        more = "To make it, say create: true (--create)." if can.create_table else ""
+        raise DestinationError(f"there is no table {name!r}", hint=f"{hint}{more}".strip())
     if not can.create_table:
         raise DefinitionError("the destination cannot make tables")
     if spec.operation in (Operation.UPDATE, Operation.DELETE):
         raise DefinitionError(f"{spec.operation} needs a table that is there; {name!r} is not")
-    return None
+    return None, False
 
 
 def _fits(destination: Destination, table: TableSchema | None, fields: dict[str, FieldSpec]) -> bool:
@@ -265,16 +308,14 @@ def _made(field: FieldSpec) -> bool:
     return "value" in field.model_fields_set or field.lookup is not None or bool(field.transform)
 
 
-def _write_spec(
-    spec: ImportSpec, program: Program, fields: dict[str, FieldSpec], table: TableSchema | None
-) -> WriteSpec:
+def _write_spec(spec: ImportSpec, program: Program, fields: dict[str, FieldSpec], *, create: bool) -> WriteSpec:
     missing = spec.missing or ("reject" if spec.operation is Operation.UPDATE else "skip")
     return WriteSpec(
         table=spec.destination.table,
         fields=program.fields,
         key=tuple(spec.key),
         operation=spec.operation,
-        create=table is None,
+        create=create,
         required=frozenset(name for name, f in fields.items() if f.required),
         duplicates=spec.duplicates,
         existing=spec.existing,

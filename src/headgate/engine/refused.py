@@ -12,6 +12,7 @@ from headgate.ledger import Ledger
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Origin, Problem, Reject, RejectSet, record_number, split_number
 from headgate.model.spec import FieldSpec
+from headgate.model.values import python_rows
 from headgate.model.write import Refusal
 from headgate.spi.source import Partition, Rereads, Scan, Source
 
@@ -144,7 +145,7 @@ def _raw(scan: Scan, ordinals: list[int]) -> list[dict[str, str | None]]:
                 inside = [o for o in wanted if o <= last]
                 positions = [place[o] for o in inside]
             if positions:
-                rows = batch.records.take(positions).to_pylist()
+                rows = python_rows(batch.records.take(positions))
                 found += [{k: None if v is None else str(v) for k, v in row.items()} for row in rows]
     return found
 

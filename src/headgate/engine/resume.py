@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,6 +13,9 @@ from headgate.model.errors import SourceError, UsageError
 from headgate.model.outcome import Account
 from headgate.model.record import Batch, record_number
 from headgate.model.run import Run, Status
+from headgate.model.write import Ticket
+from headgate.spi.destination import Destination
+from headgate.spi.outbox import Remembers
 from headgate.spi.source import Partition
 
 from .delivery import NOTHING, Checkpoint
@@ -72,8 +76,26 @@ def settle_earlier(ledger: Ledger, last: Checkpoint) -> Run | None:
     return run
 
 
-def resume(ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoint | None) -> tuple[int, int]:
+def sent_before(destination: Destination, ticket: Ticket | None) -> int:
+    """How many requests an earlier process sent that no account has; none where the destination has transactions."""
+    if ticket is None or not isinstance(destination, Remembers):
+        return 0
+    return destination.pending(ticket.scope)
+
+
+def lost_sight_of(pending: int) -> str:
+    """What is said of requests that this run does not go on with."""
+    return f"{pending:,} requests that an earlier run had sent before it was broken off are in no account; look at their records at the destination"
+
+
+def resume(
+    ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoint | None, pending: int = 0
+) -> tuple[int, int]:
     """Bring a run that goes on to where its destination says it was left.
+
+    Args:
+        last: what the destination says.
+        pending: how many requests were sent after that.
 
     Returns:
         Index of the partition and ordinal in it of the first record to be read.
@@ -88,9 +110,10 @@ def resume(ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoi
     # The ledger may be one commit behind.
     run.checkpoint = last.text()
     same = last.sources == sources(partitions) and all(digest for _, digest in last.sources)
-    if not same and run.operation in ("append", "insert"):
+    if not same and run.operation in ("append", "insert") and (last.account.read or pending):
+        sent = f" and {pending:,} more requests" if pending else ""
         raise SourceError(
-            f"run {run.id} was left after {last.account.read:,} records, and the source has changed since",
+            f"run {run.id} was left after {last.account.read:,} records{sent}, and the source has changed since",
             hint="What was committed stays. To import the source as it is now from its beginning: --from-start.",
         )
     last.settles(run)
@@ -99,7 +122,8 @@ def resume(ledger: Ledger, run: Run, partitions: list[Partition], last: Checkpoi
         ledger.forget_rejects(run.id, record_number(*last.position))
         return last.position
     run.account, run.partitions = Account(), []
-    run.warnings.append("the source has changed since the run was left, so it was read again from its beginning")
+    if last.account.read or pending:
+        run.warnings.append("the source has changed since the run was left, so it was read again from its beginning")
     ledger.forget_rejects(run.id, 0)
     return START
 
@@ -126,6 +150,18 @@ def rest(batches: Iterator[Batch], ordinal: int) -> Iterator[tuple[Batch, bool]]
             yield done, False
         later = tuple(f for f, is_later in zip(batch.faults, faults, strict=True) if is_later)
         yield Batch(batch.records.slice(first), batch.ordinals[first:], later), True
+
+
+def pieces(batch: Batch, rows: int) -> Iterator[Batch]:
+    """A batch in batches of at most so many records, with the faults that stand among them."""
+    count, after = batch.records.num_rows, -1
+    for start in range(0, max(count, 1), rows):
+        last = start + rows >= count
+        numbers = batch.ordinals[start : start + rows]
+        until = sys.maxsize if last else numbers[-1]
+        faults = tuple(f for f in batch.faults if after < f.ordinal <= until)
+        yield Batch(batch.records.slice(start, rows), numbers, faults)
+        after = until
 
 
 def end(batch: Batch) -> int:

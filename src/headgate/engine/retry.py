@@ -12,6 +12,7 @@ from headgate.model.outcome import Outcome
 from headgate.model.record import Reject, State
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import ImportSpec
+from headgate.model.transfer import of_files
 from headgate.model.write import Operation
 
 from .carried import Carried
@@ -25,8 +26,13 @@ def check_retry(run: Run) -> None:
     """Refuse a run whose records cannot be tried again.
 
     Raises:
-        UsageError: it is a plan, or was not done.
+        UsageError: it is a plan, moved files, or was not done.
     """
+    if of_files(run.operation):
+        raise UsageError(
+            f"run {run.id} moved files, which are not retried apart",
+            hint=f"Run it again, which sends what is missing: headgate run {run.import_name}.",
+        )
     if run.kind is Kind.PLAN:
         raise UsageError(
             f"{run.id} is a plan, and wrote nothing that a retry could complete",

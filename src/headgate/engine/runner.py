@@ -19,7 +19,7 @@ from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Mapped, Reject
 from headgate.model.run import Kind, PartitionRead, Run, Status
 from headgate.model.write import Matched, Operation, WriteSpec
-from headgate.spi.destination import Destination, Writer
+from headgate.spi.destination import Destination, NamesMade, Tells, Writer
 from headgate.spi.source import Cancels, Fetches, Scan
 
 from .ahead import ahead
@@ -28,12 +28,13 @@ from .crash import point
 from .delivery import Delivery, alive, claim, done_status
 from .earlier import earlier_runs
 from .evolve import COLUMNS
+from .identified import keep_ids
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_expected, check_rejects, check_writes, kept, together
 from .parents import made_in, make_entries, making
-from .prepare import Prepared
+from .prepare import IRREVERSIBLE, Prepared
 from .refused import InvalidRecords, RecordedAtOnce, late
-from .resume import START, conclude, end, rest, resume, settle_earlier, sources
+from .resume import START, conclude, end, lost_sight_of, pieces, rest, resume, sent_before, settle_earlier, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Progress:
     partition: str = ""
     fraction: float | None = None
 
+
+_AT_ONCE = 20_000
+"""Most records of a commit where the destination has no transactions: they are held in memory one by one, and their requests in the
+outbox."""
 
 Observe = Callable[[Progress], None]
 # Takes a plan's changes, and the limit that would stop a run of it (empty when none does).
@@ -88,8 +93,8 @@ class Runner:
         """Do everything but writing, and hand the changes to `save`."""
         self._fetch()
         write = replace(self._prepared.write, journal=False)
-        if not self._prepared.write.journal:
-            self._run.warnings.append("a run of it cannot be undone: it keeps no journal")
+        if not self._prepared.write.journal and not any(w.startswith(IRREVERSIBLE) for w in self._run.warnings):
+            self._run.warnings.append(f"{IRREVERSIBLE}: it keeps no journal")
         with aborting(self._prepared.destination.open(write), self._prepared.first) as writer:
             self._plan(writer, save)
 
@@ -104,12 +109,17 @@ class Runner:
                 self._check_unsettled(settle_earlier(self._ledger, last))
             for earlier in self._ledger.in_doubt(run.lease):
                 conclude(self._ledger, earlier, last)
+            pending = sent_before(p.destination, ticket)
             if run.resumed:
-                self._start = resume(self._ledger, run, p.partitions, last)
+                self._start = resume(self._ledger, run, p.partitions, last, pending)
                 self._account = run.account
+            elif pending:
+                run.warnings.append(lost_sight_of(pending))
             write = replace(p.write, ticket=ticket)
             with delivering(p.destination, write, self._ledger, run, p.first) as (writer, delivery):
                 delivery.sources = sources(p.partitions)
+                if not p.destination.capabilities.transactional and not run.resumed:
+                    delivery.begin()
                 self._execute(writer, delivery)
 
     def _fetch(self) -> None:
@@ -133,6 +143,7 @@ class Runner:
         for mapped in self._mapped():
             writer.write(mapped.accepted)
         matched = self._match(writer)
+        keep_ids(self._ledger, self._run, writer)  # a plan's run does not look at what needs no change
         self._settle(matched)
         stops = ""
         try:
@@ -166,16 +177,33 @@ class Runner:
     def _finish(self, writer: Writer, delivery: Delivery, *, done: bool) -> None:
         matched = self._match(writer)
         self._check_expected()
-        check_writes(self._prepared.spec, together(self._account, matched), matched.in_scope)
+        both = together(self._account, matched)
+        check_writes(self._prepared.spec, both, matched.in_scope)
+        whole, batched = self._prepared.destination.capabilities.transactional, self._prepared.write.batched
+        if not whole and not batched:  # all was read, and nothing was sent yet
+            try:
+                check_rejects(self._prepared.spec, both, finished=True)
+            except LimitExceeded:
+                self._settle(matched)
+                raise
         self._tell("writing")
-        self._settle(delivery.apply())
-        self._check_rejects()
-        if not self._prepared.write.batched:
-            self._check_usual()
+        if isinstance(writer, Tells):
+            writer.watch(self._tell_written)
+        applied = delivery.apply()
+        self._run.warnings += applied.warnings
+        self._settle(applied)
+        if whole:
+            self._check_rejects()
+            if not batched:
+                self._check_usual()
         self._account.check("The run")
         self._tell_made()
         self._tell("committing")
         delivery.commit(done=done)
+        if not whole:  # what was done is done, and must be accounted for
+            self._check_rejects("" if batched else "what was sent is kept")
+            if not batched:
+                self._check_usual()
 
     def _make_entries(self, writer: Writer) -> None:
         if making(self._prepared.fields):
@@ -187,8 +215,8 @@ class Runner:
         made = made_in(self._prepared, lambda what: f"created {what}")
         self._run.warnings += [words for words in made if words not in self._run.warnings]
 
-    def _check_rejects(self) -> None:
-        check_rejects(self._prepared.spec, self._account, finished=True)
+    def _check_rejects(self, stays: str = "") -> None:
+        check_rejects(self._prepared.spec, self._account, finished=True, stays=stays)
 
     def _check_expected(self) -> None:
         check_expected(self._prepared.spec, self._account)
@@ -215,7 +243,10 @@ class Runner:
                 self._run.warnings.append(
                     f"nothing was deleted: {refused:,} records of the source were refused, and those must not be taken for gone"
                 )
-        return writer.match(deletions=deletions)
+        matched = writer.match(deletions=deletions)
+        if isinstance(writer, NamesMade):
+            self._run.schema_changes = writer.made()
+        return matched
 
     def _settle(self, matched: Matched) -> None:
         """Take a writer's account into the run's and its refusals to the ledger."""
@@ -272,7 +303,10 @@ class Runner:
         partition, ordinal = self._start
         for index in range(partition, len(p.partitions)):
             scan = p.first if index == 0 else p.source.open(p.partitions[index])
-            for batch, due in rest(scan.batches(), ordinal if index == partition else 0):
+            batches = scan.batches()
+            if not p.destination.capabilities.transactional:
+                batches = (piece for batch in batches for piece in pieces(batch, _AT_ONCE))
+            for batch, due in rest(batches, ordinal if index == partition else 0):
                 yield _Step(index, scan, batch, due=due)
             yield _Step(index, scan, None)
 
@@ -304,12 +338,18 @@ class Runner:
             findings[COLUMNS] = list(step.scan.schema.names)
         if not self._run.partitions and self._prepared.found:
             findings["lookups"] = self._prepared.found
-        self._run.warnings += [f"{name}: {words}" for words in _left_out(findings)]
+        self._run.warnings += [f"{name}: {words}" for words in source_warnings(findings)]
         self._run.partitions.append(
             PartitionRead(name, findings, read, self._prepared.partitions[step.partition].digest)
         )
         if step.partition:
             step.scan.close()
+
+    def _tell_written(self, count: int) -> None:
+        """How many of the records that were read are written, while that takes long."""
+        before = sum(self._run.account.outcomes.values())
+        fraction = min(1.0, (before + count) / max(1, self._account.read))
+        self._observe(Progress("writing", self._account.read, self._account.rejects, fraction=fraction))
 
     def _tell(self, phase: str, step: _Step | None = None) -> None:
         count = len(self._prepared.partitions)
@@ -321,10 +361,12 @@ class Runner:
         self._observe(Progress(phase, self._account.read, self._account.rejects, name, fraction))
 
 
-def _left_out(findings: dict[str, object]) -> list[str]:
-    """What of the source's end is no part of the table, in words: nobody would miss it until it is missed."""
-    left = findings.get("left_out")
-    return [one["words"] for one in left if one["what"] != "before the table"] if isinstance(left, list) else []
+def source_warnings(findings: dict[str, object]) -> list[str]:
+    """What of the source's end is no part of the table, in words: nobody would miss it until it is missed; and what else the
+    source warns of."""
+    left, told = findings.get("left_out"), findings.get("warnings")
+    words = [one["words"] for one in left if one["what"] != "before the table"] if isinstance(left, list) else []
+    return [*words, *(told if isinstance(told, list) else [])]
 
 
 @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,13 +14,11 @@ import pyarrow.compute as pc
 from headgate.mapping.sql import connect
 from headgate.model.errors import DefinitionError, LimitExceeded
 from headgate.model.guards import Total, TotalSpec
+from headgate.model.instances import Borrowed
 from headgate.model.outcome import Account
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS, FieldType
 from headgate.model.write import WriteField
-
-if TYPE_CHECKING:
-    import duckdb
 
 # Python rounds to 28 digits by itself; a sum of doubles may have 309 before the point.
 _EXACT = Context(prec=1000)
@@ -198,27 +195,23 @@ class _Distinct:
     """Counts different values in little memory: what does not fit goes to the disk."""
 
     def __init__(self) -> None:
-        self._con: duckdb.DuckDBPyConnection | None = None
-        self._open = ExitStack()
+        self._own: Borrowed | None = None
 
     def add(self, values: pa.Array) -> None:
         batch = pa.table({"v": values})
-        if self._con is None:
-            self._con, spill = connect()
-            self._open.callback(spill.cleanup)
-            self._open.callback(self._con.close)
-            self._con.register("batch", batch)
-            self._con.execute("CREATE TABLE seen AS SELECT DISTINCT v FROM batch")
-        else:
-            self._con.register("batch", batch)
-            self._con.execute("INSERT INTO seen SELECT DISTINCT v FROM batch")
-        self._con.unregister("batch")
+        into = "INSERT INTO seen"
+        if self._own is None:
+            self._own, into = connect(), "CREATE TEMP TABLE seen AS"
+        self._own.con.register("batch", batch)
+        self._own.con.execute(f"{into} SELECT DISTINCT v FROM batch")
+        self._own.con.unregister("batch")
 
     def count(self) -> int:
-        if self._con is None:
+        if self._own is None:
             return 0
-        row = self._con.execute("SELECT count(DISTINCT v) FROM seen").fetchone()
+        row = self._own.con.execute("SELECT count(DISTINCT v) FROM seen").fetchone()
         return int(row[0]) if row else 0
 
     def close(self) -> None:
-        self._open.close()
+        if self._own is not None:
+            self._own.close()

@@ -9,16 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.ledger import Ledger
+from headgate.ledger.outbox import LedgerOutbox
 from headgate.model.errors import UsageError
 from headgate.model.outcome import Outcome
 from headgate.model.record import Origin, Problem, Reject
 from headgate.model.run import Kind, Run, Status
+from headgate.model.sent import NEVER_SENT
 from headgate.model.table import SchemaChange
 from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
 from headgate.spi.destination import Destination, DropsColumns, Writer
 from headgate.spi.reversal import reversal, reversed_batch
 
-from .delivery import Checkpoint, Delivery, alive, claim
+from .delivery import Checkpoint, Delivery, alive, claim, scope
 from .journal import check_journal, read_journal
 from .net import net_changes
 from .resume import settle_earlier
@@ -43,6 +45,11 @@ def check_undo(run: Run, ledger: Ledger) -> None:
         raise UsageError(f"run {run.id} is undone already", hint=hint)
     if run.status in (Status.QUEUED, Status.RUNNING):
         raise UsageError(f"run {run.id} is not done yet", hint="Wait for it, or stop it, and undo it then.")
+    if run.status in (Status.FAILED, Status.CANCELLED) and _sent(run, ledger):
+        raise UsageError(
+            f"run {run.id} was broken off while it was sending, and what it sent is in no account yet",
+            hint=f"Run it again, which goes on with it (headgate run {run.import_name}), and undo it then.",
+        )
     if run.status in (Status.FAILED, Status.CANCELLED) and not committed(run):
         raise UsageError(f"run {run.id} {run.status}: nothing of it was kept, so there is nothing to undo")
     made = ", ".join(c.summary.removeprefix(DROPPED) for c in run.schema_changes if c.summary.startswith(DROPPED))
@@ -52,6 +59,12 @@ def check_undo(run: Run, ledger: Ledger) -> None:
             hint=f"Run the import again: headgate run {run.import_name}.",
         )
     check_journal(ledger, run.id)
+
+
+def _sent(run: Run, ledger: Ledger) -> bool:
+    """Whether its import has sent something that is in no account yet."""
+    left = LedgerOutbox(lambda: ledger).left(scope(ledger, run.lease)) if run.lease else []
+    return any(one.answer != NEVER_SENT for one in left)
 
 
 def _check_retries(run: Run, ledger: Ledger) -> None:

@@ -20,6 +20,10 @@ def write_json(write: WriteSpec) -> dict[str, Any]:
 
 def write_of(data: dict[str, Any]) -> WriteSpec:
     """The spec that `write_json` made it of."""
-    fields = tuple(WriteField(**{**f, "type": FieldType(**f["type"])}) for f in data["fields"])
+    fields = tuple(WriteField(**{**f, **_types(f)}) for f in data["fields"])
     made = {"fields": fields, "key": tuple(data["key"]), **{name: frozenset(data.get(name, ())) for name in _SETS}}
     return WriteSpec(**{**data, **made, "operation": Operation(data["operation"])})
+
+
+def _types(field: dict[str, Any]) -> dict[str, FieldType]:
+    return {name: FieldType(**field[name]) for name in ("type", "was") if field.get(name) is not None}

@@ -133,6 +133,10 @@ class Questions(RunFiles):
         found = [run_of(r) for r in self._query(statements.IN_DOUBT, [])]
         return [r for r in found if lease in ("", r.lease)]
 
+    def look(self, statement: str, values: Sequence[object]) -> list[Row]:
+        """Rows of a statement that only reads, for what else is kept in the same place; none where there is no ledger yet."""
+        return self._query(statement, values)
+
     # ---- within ----------------------------------------------------------------------------------------------------
 
     def _ready(self, *, create: bool = False) -> bool:

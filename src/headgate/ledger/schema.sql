@@ -264,3 +264,59 @@ create table headgate_keeper (
   holder text not null,
   until text not null
 );
+
+-- What was sent to destinations without transactions, until the checkpoint that covers it is kept. scope is the import at its
+-- destination; id may also be the idempotency key that was sent along. what and answer are JSON; answer is null while it is not
+-- known what became of it. Of each scope one fence: the highest that claimed it.
+create table headgate_outbox_scope (
+  scope text not null primary key,
+  fence bigint not null,
+  checkpoint text
+);
+create table headgate_outbox (
+  scope text not null,
+  place bigint not null,
+  id text not null,
+  what text not null,
+  answer text,
+  primary key (scope, id)
+);
+
+-- Files that runs have moved, or were about to: in state meant before anything is done with one, done after, and
+-- undone when it was taken back. body is JSON: what is done, where the file comes from, what lay at its name before, what lies there now, and where that was kept.
+create table headgate_moved (
+  run_id bigint not null references headgate_run (id) on delete cascade,
+  number bigint not null,
+  state text not null,
+  body text not null,
+  primary key (run_id, number)
+);
+
+-- What an import has put at its destination: body is JSON, the state of the source and that of the copy.
+create table headgate_sent (
+  lease text not null,
+  path text not null,
+  body text not null,
+  primary key (lease, path)
+);
+
+-- The ids that destinations gave records of their own (APIs do), by the records' keys, for each import at its destination. mark is
+-- the key as a JSON list of texts, or, of a long one, its beginning with a hash, and key is then the whole of it.
+create table headgate_id (
+  import_name text not null,
+  destination text not null,
+  mark text not null,
+  key text,
+  id text not null,
+  primary key (import_name, destination, mark)
+);
+
+-- The ids that the sources of imports were told (source.write_back), by marks and keys as in headgate_id.
+create table headgate_id_written (
+  import_name text not null,
+  destination text not null,
+  mark text not null,
+  key text,
+  id text not null,
+  primary key (import_name, destination, mark)
+);

@@ -22,7 +22,7 @@ from .plan import FieldTypes
 from .program import Program, Shape
 from .query import Queries, Query
 from .rules import zone_exists
-from .sql import connect, ident, literal, lock
+from .sql import connect, ident, literal
 from .suggest import hint
 from .transforms import Transform, read_use
 
@@ -60,17 +60,15 @@ def compile_program(
     Raises:
         DefinitionError: an expression, a transform, a format, a default or a zone is wrong.
     """
-    con, spill = connect()
+    own = connect()
     try:
-        compiler = _Compiler(con, spec, fields, types, source, started, collect)
+        compiler = _Compiler(own.con, spec, fields, types, source, started, collect)
         compiler.load(lookups, absent or {})
         queries = compiler.queries()
-        program = Program(con, spill, compiler.shape(), queries)
+        program = Program(own, compiler.shape(), queries)
         _plan(queries)
-        lock(con)
     except BaseException:
-        con.close()
-        spill.cleanup()
+        own.close()
         raise
     return program
 

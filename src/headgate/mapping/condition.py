@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from .expressions import Name, Scope, check_expression
 from .query import Query
-from .sql import connect, ident, lock
+from .sql import connect, ident
 
 
 class Condition:
@@ -24,15 +24,14 @@ class Condition:
     """
 
     def __init__(self, text: str, columns: list[str], where: str) -> None:
-        self._con, self._spill = connect()
+        self._own = connect()
         try:
             names = {c: Name(ident(c), None, True) for c in columns}
             scope = Scope(names, "columns", datetime.now(UTC))
-            found = check_expression(self._con, text, scope, where=where, condition=True)
+            found = check_expression(self._own.con, text, scope, where=where, condition=True)
             sql = f"SELECT s IS NULL AS failed, s.v AS v FROM (SELECT {found.sql} AS s FROM batch_condition)"
-            self._query = Query(self._con, "condition", sql, pa.schema([(c, pa.string()) for c in columns]))
+            self._query = Query(self._own.con, "condition", sql, pa.schema([(c, pa.string()) for c in columns]))
             self._query.plan()
-            lock(self._con)
         except BaseException:
             self.close()
             raise
@@ -45,5 +44,4 @@ class Condition:
 
     def close(self) -> None:
         """Release memory and the folder it spills to. May be called twice."""
-        self._con.close()
-        self._spill.cleanup()
+        self._own.close()

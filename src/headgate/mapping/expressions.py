@@ -27,7 +27,7 @@ from headgate.model.types import INTEGERS, FieldType
 
 from .functions import FUNCTIONS, INSTEAD, OPERATORS, TYPES
 from .rules import rule, sql_type
-from .sql import ident, literal
+from .sql import connect, ident, literal
 from .suggest import hint, nearest
 
 if TYPE_CHECKING:
@@ -96,10 +96,18 @@ class Expression:
     type: str
     names: tuple[str, ...]
 
-    @property
-    def floating(self) -> bool:
-        """Whether an answer may be infinite or not a number, which is no answer."""
-        return self.type in ("DOUBLE", "FLOAT")
+    def no_answer(self, value: str) -> str:
+        """The condition of a value being none that a person could write, and so no answer: infinite, not a number, before
+        Christ, after the year 9999. Empty where the type has no such values."""
+        if self.type in ("DOUBLE", "FLOAT"):
+            return f"NOT isfinite({value})"
+        zone = "+00" if self.type == "TIMESTAMP WITH TIME ZONE" else ""
+        if self.type == "DATE":
+            return f"{value} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+        if self.type in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE"):
+            ends = (f"{self.type} '{end}{zone}'" for end in ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"))
+            return f"{value} NOT BETWEEN {' AND '.join(ends)}"
+        return ""
 
 
 def check_expression(
@@ -134,10 +142,8 @@ def parse_expression(text: str, where: str) -> dict[str, Any]:
     Raises:
         DefinitionError: it is no single SQL expression.
     """
-    import duckdb
-
-    with duckdb.connect() as con:
-        return _parse(con, text, where)
+    with connect() as own:
+        return _parse(own.con, text, where)
 
 
 def _bind(con: duckdb.DuckDBPyConnection, query: str, where: str) -> str:

@@ -198,8 +198,8 @@ class _Builder:
         if d.expression is not None:
             answer = self._column("x", d.expression.sql, *d.expression_uses)
             lost = f"{answer} IS NULL"
-            if d.expression.floating:
-                lost = f"coalesce({lost} OR NOT isfinite({answer}.v), FALSE)"
+            if none := d.expression.no_answer(f"{answer}.v"):
+                lost = f"coalesce({lost} OR {none}, FALSE)"
             self.flags.append((lost, "'EX01'"))
             if (
                 not d.steps

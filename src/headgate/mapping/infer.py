@@ -10,7 +10,7 @@ from headgate.model.record import Batch
 from headgate.model.types import MAX_PRECISION, TEXT, FieldType
 
 from .compile import source_type
-from .sql import connect, lock
+from .sql import connect
 
 # What every value of a column must be. In the order in which types are preferred; `{c}` is the value, never blank.
 _CANDIDATES: Final = {
@@ -43,8 +43,8 @@ class Inference:
         self.schema = schema
         self._written = written
         self._candidates = _CANDIDATES if written else _CANDIDATES | {"decimal": _NUMBER}
-        self._con, self._spill = connect()
-        lock(self._con)
+        self._own = connect()
+        self._con = self._own.con
         self._open = {i: set(_CANDIDATES) for i, f in enumerate(schema) if _is_text(f.type)}
         self._some = dict.fromkeys(self._open, False)
         self._scale: dict[int, tuple[int, int]] = {}
@@ -98,8 +98,7 @@ class Inference:
 
     def close(self) -> None:
         """Release memory. May be called twice."""
-        self._con.close()
-        self._spill.cleanup()
+        self._own.close()
 
     def _type(self, i: int, arrow: pa.DataType) -> FieldType:
         if i not in self._open:

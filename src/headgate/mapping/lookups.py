@@ -29,7 +29,7 @@ def load_lookup(
     given = " AND ".join(f"{m} IS NOT NULL" for m in names)
     con.register("hg_lookup", entries.rename_columns([*names, "t"]))
     con.execute(
-        f"CREATE TABLE {table} AS SELECT {keys}, first(t) AS t, "
+        f"CREATE TEMP TABLE {table} AS SELECT {keys}, first(t) AS t, "
         "count(DISTINCT t) + max(CASE WHEN t IS NULL THEN 1 ELSE 0 END) AS n, NULL::VARCHAR AS w "
         f"FROM (SELECT {_compared(names, spec)}, t FROM hg_lookup WHERE {given}) GROUP BY {keys}"
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.model.errors import UsageError
+from headgate.model.instances import Borrowed
 from headgate.model.record import Batch, Fault, Mapped, Problem, RejectSet, record_number
 from headgate.model.write import DELETE, KEEP, NUMBER, WriteField
 
@@ -19,9 +18,6 @@ from .problems import quoted, reason
 from .query import Queries, Query, Slot, side_by_side
 from .rules import sql_type
 from .sql import ident
-
-if TYPE_CHECKING:
-    import duckdb
 
 _GOOD, _BAD, _SKIPPED = 0, 1, 2
 
@@ -61,21 +57,18 @@ class Program:
         schema: of accepted records.
     """
 
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, spill: tempfile.TemporaryDirectory[str], shape: Shape, queries: Queries
-    ) -> None:
+    def __init__(self, own: Borrowed, shape: Shape, queries: Queries) -> None:
         self.fields = shape.fields
-        self._con = con
-        self._spill = spill
+        self._own, self._con = own, own.con
         self._shape = shape
         self._queries = queries
         self._names = [c.sql for c in shape.columns]
         self.schema = _accepted_schema(shape)
         self._counting = _count(65_536)
         for i in shape.unique:
-            con.execute(f"CREATE TABLE seen{i} (v {sql_type(shape.fields[i].type)})")
+            own.con.execute(f"CREATE TEMP TABLE seen{i} (v {sql_type(shape.fields[i].type)})")
         self._good = Slot(self.schema.empty_table())
-        con.register("good", self._good)
+        own.con.register("good", self._good)
 
     def map(self, batch: Batch, partition: int) -> Mapped:
         """Map a batch.
@@ -118,8 +111,7 @@ class Program:
 
     def close(self) -> None:
         """Release memory and the folder it spills to. May be called twice."""
-        self._con.close()
-        self._spill.cleanup()
+        self._own.close()
 
     def _map(
         self,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import duckdb
+from headgate.model.instances import Borrowed, Instances
 
 BLANKS = " \t\r\n\u00a0"
 # A number written plainly, without exponent, plus sign, blanks and zeros that say nothing; NULL when it is no number. Of its
@@ -49,35 +45,31 @@ def literal(value: object) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def connect() -> tuple[duckdb.DuckDBPyConnection, tempfile.TemporaryDirectory[str]]:
-    """A DuckDB of one thread and little memory, without files, network or extensions; not yet locked.
+# The order of records is the order of the source: a lookup may not turn the join around. A part that an expression has twice may
+# not be moved out of the TRY that guards it, nor a list of words out of the CASE that rarely reaches it. And a prepared query
+# that the optimizer goes over is planned again at each execution, for longer than a batch takes to map.
+_instances = Instances(
+    {
+        "threads": 1,
+        "memory_limit": "300MB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    },
+    (
+        "SET GLOBAL TimeZone = 'UTC'",
+        "SET GLOBAL enable_optimizer = false",
+        f"CREATE MACRO hg_trim(t) AS trim(t, {literal(BLANKS)})",
+        *(_PARTS, _SHIFTED, _PLAIN, _NUMBER),
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ),
+    spills=True,
+)
 
-    Returns it with the folder it may spill to, which the caller removes.
+
+def connect() -> Borrowed:
+    """A DuckDB of one thread and little memory, without files, network or extensions, whose settings cannot be changed.
+
+    The caller closes it; all tables made in it are temporary ones.
     """
-    import duckdb
-
-    spill = tempfile.TemporaryDirectory(prefix="headgate-")
-    con = duckdb.connect(
-        config={
-            "threads": 1,
-            "memory_limit": "300MB",
-            "temp_directory": spill.name,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-    con.execute("SET TimeZone = 'UTC'")
-    # The order of records is the order of the source: a lookup may not turn the join around. A part that an expression has
-    # twice may not be moved out of the TRY that guards it, nor a list of words out of the CASE that rarely reaches it. And
-    # a prepared query that the optimizer goes over is planned again at each execution, for longer than a batch takes to map.
-    con.execute("PRAGMA disable_optimizer")
-    con.execute(f"CREATE MACRO hg_trim(t) AS trim(t, {literal(BLANKS)})")
-    for macro in (_PARTS, _SHIFTED, _PLAIN, _NUMBER):
-        con.execute(macro)
-    return con, spill
-
-
-def lock(con: duckdb.DuckDBPyConnection) -> None:
-    """Shut files and network out, and the settings in."""
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
+    return _instances.borrow()

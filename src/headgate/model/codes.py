@@ -1,7 +1,7 @@
 """The permanent codes of rejects. A code never changes its meaning and is never used again.
 
 Groups: RD reading, TY types, RU rules of a field, TR transforms, EX expressions, LK lookups, KY keys,
-DE refusals by the destination, HE held. The reference page `docs/reference/codes.md` is generated from here.
+DE refusals by the destination, FI files that are moved, HE held, UN not known. The reference page `docs/reference/codes.md` is generated from here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CODES: Final[dict[str, Code]] = {
         Code("RD06", "read.error_cell", "The cell holds a spreadsheet error instead of a value.", "#DIV/0!", "0.25", "Mend the formula and save the workbook."),
         Code("RD07", "read.nul", "The value holds a NUL character, which text columns cannot store.", "a\\x00b", "ab", "Remove it, or use the transform strip_controls."),
         Code("RD08", "read.too_long", "The record is longer than source.max_record.", "a 64 MB cell", "a cell of 1 KB", "Look for an unclosed quote, or raise source.max_record."),
-        Code("RD09", "read.not_of_its_type", "The database holds a value that is none of its column's type, or lies beyond what is read.", "'soon' in an INTEGER column of SQLite; infinity as a date", "7", "Correct it there, or read the column as text: a query with CAST(… AS TEXT)."),
+        Code("RD09", "read.not_of_its_type", "The source holds a value that is none of its column's type, or lies beyond what is read.", "'soon' in an INTEGER column of SQLite; infinity as a date", "7", "Correct it there, or have it read as text: of a database by a query with CAST(… AS TEXT)."),
         Code("RD10", "read.group_again", "Rows of a record that is grouped do not follow each other: its key came before, with rows of another one between.", "order 7, order 8, order 7", "order 7, order 7, order 8", "Sort the rows by the columns of source.group.by. The rows that came first were taken for the whole record."),
         Code("RD11", "read.group_without_header", "A line has no header above it, or no value in the columns it is grouped by.", "a line L before the first H", "H, then L", "Add the header or the value, or remove the line."),
         Code("RD12", "read.group_differs", "Rows that are grouped into one record differ in a value that they should have in common.", "order 7 of Ada and of Bert", "order 7 of Ada in every row", "Correct the value, or take the column into the lines (source.group.take)."),
@@ -65,7 +65,7 @@ CODES: Final[dict[str, Code]] = {
         Code("RU03", "rule.unique", "An earlier record of the run has the same value in a field declared unique.", "a second A-1", "A-2", "Remove or correct one of them."),
         Code("RU04", "rule.blank", "The value is blank where the field says blank: reject.", "(nothing)", "A-1", "Fill it in, or choose another blank policy."),
         Code("TR01", "transform.failed", "A transform cannot make anything of the value.", "abc in parse_date", "31/12/2024", "Correct the value, or the transform's settings."),
-        Code("EX01", "expression.failed", "The expression has no answer for this record (division by zero, overflow, not a number).", "1 / 0", "1 / 2", "Guard it, for example with nullif or try_cast."),
+        Code("EX01", "expression.failed", "The expression has no answer for this record (division by zero, overflow, not a number, an infinite date).", "1 / 0", "1 / 2", "Guard it, for example with nullif or try_cast."),
         Code("LK01", "lookup.not_found", "The lookup has no entry for the value.", "Bycicles", "Bicycles", "Correct the value, add the entry, or set missing."),
         Code("LK02", "lookup.ambiguous", "The lookup has several entries for the value.", "two rows 'Bikes'", "one row 'Bikes'", "Make the lookup's match column unique."),
         Code("KY01", "key.missing", "A key field is empty, so the record cannot be matched.", "sku = (nothing)", "sku = A-1", "Fill it in."),
@@ -79,6 +79,15 @@ CODES: Final[dict[str, Code]] = {
         Code("DE04", "destination.not_null", "The destination refused it: a column that needs a value has none.", "name (nothing)", "name Lamp", "Map the column, or give it a default."),
         Code("DE05", "destination.type", "The destination refused it: its column cannot hold the value.", "a name of 300 characters", "a short name", "Correct the value."),
         Code("DE06", "destination.refused", "The destination refused it, for the reason it gives.", "a trigger raised", "", "Read the reason."),
+        Code("UN01", "unknown.sent", "It was sent, and the destination did not say what became of it; it is not known and was not sent again.", "no answer to POST /orders", "", "Look there; then retry it, or ignore it."),
+        Code("FI01", "file.changing", "The file changed while it was read, or between being listed and being read.", "a file somebody is still writing", "one that was renamed to its name when it was whole", "Run again when it is whole, or set transfer.growing: wait."),
+        Code("FI02", "file.unreadable", "The file cannot be read where it lies.", "permission denied", "", "Give the login the right to read it."),
+        Code("FI03", "file.refused", "The destination refused the file, for the reason it gives.", "no room", "", "Read the reason."),
+        Code("FI04", "file.differs", "What arrived is not what was sent: its size or digest is another one, or its permissions are where they are to be kept.", "9,999 of 10,000 bytes", "10,000 bytes", "Run again; if it stays, look for something there that changes files as they come."),
+        Code("FI05", "file.name", "The name that destination.path makes for the file is none that a file can have.", "a name with a line end", "a.jpg", "Rename the file, or change destination.path."),
+        Code("FI06", "file.same_name", "An earlier file of the run has the same name at the destination.", "a/1.jpg and b/1.jpg as {name}", "{folder}/{name}", "Use more of the path in destination.path."),
+        Code("FI07", "file.not_kept", "The file that was overwritten or deleted was not kept anywhere, so that it cannot be put back.", "a run without transfer.backup", "a run with it", "Set transfer.backup for the next runs."),
+        Code("FI08", "file.not_listed", "The manifest has no row for the file, or several, or one that may be about another file, or without a value that its name is made of.", "a.pdf, which the manifest does not have", "a.pdf with its row", "Mend the manifest (transfer.manifest)."),
         Code("HE01", "held.changed", "The destination's record changed after the plan was made; it was left alone.", "price edited since", "", "Plan again."),
         Code("HE03", "held.edited", "The record was edited or removed after the run that is undone; it was left as it is.", "price edited since", "", "Look at it; to take it back all the same: --force."),
         Code("HE02", "held.parent", "The record it refers to was refused earlier in the same command.", "a price of product A-1, refused before", "", "Mend the record it refers to, import it, and then import this one again."),

@@ -84,6 +84,8 @@ def before(value: str | float, overlap: str | int | None) -> str | int | float:
             moment = datetime.fromisoformat(text) - timedelta(seconds=seconds_of(overlap))
         except OverflowError:
             return "0001-01-01"
+        except ValueError:
+            raise ValueError(f"{text!r} is no date or time, of which {overlap} could be taken") from None
         if len(text) == len("2024-12-31"):
             return str(moment.date())
         shown = moment.isoformat(sep="T" if "T" in text else " ")

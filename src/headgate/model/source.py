@@ -31,6 +31,31 @@ class MoveSpec(Strict):
     move: str = Field(description="Folder, relative to the project, or to the folder of the connection.")
 
 
+class ParallelSpec(Strict):
+    """Reading a table by several connections at once; `parallel: 4` means `parallel: { connections: 4 }`."""
+
+    connections: int = Field(ge=2, le=32, description="How many, and how many ranges of the column.")
+    by: str | None = Field(
+        None,
+        min_length=1,
+        description="Column whose ranges are read: numbers, dates, times or text, best with an index. By default the first of the primary key.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return {"connections": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class WriteBackSpec(Strict):
+    """What of an API's answers is written back to the source's table: the API's own id of each record."""
+
+    table: str | None = Field(None, description="Table whose rows get the ids; by default the one that is read.")
+    set: dict[str, Literal["id"]] = Field(
+        min_length=1, description="Columns of that table, and what they get: `{ crm_id: id }`."
+    )
+
+
 class SourceSpec(Strict):
     """Where the records come from: files, or a table, a query or a request of a connection."""
 
@@ -50,6 +75,14 @@ class SourceSpec(Strict):
         None,
         description="Connection: read only what is new since the last run. A request says `{since}` where the API is told since when.",
     )
+    parallel: ParallelSpec | None = Field(
+        None,
+        description="Connection: read a table by several connections at once, each a range of a key, all of one consistent state (`4`, or `{ connections: 4, by: id }`). PostgreSQL only.",
+    )
+    write_back: WriteBackSpec | None = Field(
+        None,
+        description="Table or query of a database, where the records go to an API: at the end of each run, rows get the API's own ids of their records (`{ set: { crm_id: id } }`).",
+    )
     request: RequestSpec | None = Field(None, description="Connection to an HTTP API: what it is asked.")
     format: (
         Literal["csv", "fixed", "json", "jsonl", "xml", "xlsx", "xls", "xlsb", "ods", "parquet", "arrow", "avro"] | None
@@ -68,7 +101,9 @@ class SourceSpec(Strict):
     encoding: str | None = Field(
         None, description="Character set of a text file; by default detected (BOM, UTF-8, then by likelihood)."
     )
-    delimiter: str | None = Field(None, min_length=1, description="CSV: what separates values.")
+    delimiter: str | None = Field(
+        None, min_length=1, description="CSV: what separates values; `whitespace` for any run of blanks and tabs."
+    )
     quote: str | None = Field(None, max_length=1, description="CSV: quote character; empty for none.")
     escape: str | None = Field(
         None, max_length=1, description="CSV: what makes the next quote literal; by default the quote doubled."
@@ -112,7 +147,8 @@ class SourceSpec(Strict):
         description="Fixed width: in place of widths a line with dashes where the columns are (`-------- ----------`); `=` for a column that begins right after one of dashes, `>` at the end for one that goes to the end of the line.",
     )
     sheet: str | int | None = Field(
-        None, description="XLSX: sheet by name or number (1-based); by default the first with records."
+        None,
+        description="XLSX: sheet by name or number (1-based); by default the first with records, of hidden ones last.",
     )
     records: str | None = Field(
         None,
@@ -153,6 +189,12 @@ class SourceSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _whose_rows(self) -> SourceSpec:
+        if self.write_back is not None and self.write_back.table is None and self.table is None:
+            raise ValueError("of a query write_back needs a table")
+        return self
+
+    @model_validator(mode="after")
     def _one_kind(self) -> SourceSpec:
         if self.path is None and self.connection is None:
             raise ValueError("a source has a path or a connection")
@@ -170,6 +212,10 @@ class SourceSpec(Strict):
             raise ValueError(f"{lost[0]} does not go with {what} of a connection{hint}")
         if self.query is None and self.params:
             raise ValueError("params go with a query")
+        if self.query is not None and self.parallel is not None:
+            raise ValueError(
+                "parallel goes with a table: of a query's records nothing is known by which to divide them"
+            )
         if self.request is not None and self.incremental is not None:
             self._asks_since(self.request)
         return self
@@ -217,8 +263,10 @@ class SourceSpec(Strict):
         return self
 
 
-_ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "request"})
-_OF_TABLES = frozenset({"connection", "explode", "group", "table", "query", "params", "incremental", "columns"})
+_ONLY_CONNECTIONS = frozenset({"table", "query", "params", "incremental", "parallel", "request", "write_back"})
+_OF_TABLES = frozenset({
+    "connection", "explode", "group", "table", "query", "params", "incremental", "parallel", "columns", "write_back",
+})  # fmt: skip
 _OF_REQUESTS = frozenset({
     "connection", "explode", "group", "request", "incremental", "format", "encoding", "delimiter", "quote", "escape", "columns", "nulls", "again", "max_record",
 })  # fmt: skip

@@ -15,6 +15,7 @@ from .hook import HookSpec
 from .source import SourceSpec as SourceSpec
 from .source import single_select
 from .strict import Scalar, Strict
+from .transfer import TransferSpec, check_moving, moves_files
 from .triggers import AfterSpec, MailSpec, NotifySpec, ScheduleSpec, WatchSpec
 from .types import FieldType
 from .write import Operation
@@ -32,6 +33,10 @@ class LookupSpec(Strict):
 
     values: dict[str, Scalar] | None = Field(None, description="The table itself, written down.")
     path: str | None = Field(None, description="A file with the table: any format a source reads.")
+    ids: str | None = Field(
+        None,
+        description="An import of the project, by name, whose records an API gives ids of its own: a record's key becomes the id that the API gave it; several key fields are a list in `from`.",
+    )
     connection: str | None = Field(
         None, description="Connection of the project by name, or a URL, where the table or query is read, once a run."
     )
@@ -62,9 +67,11 @@ class LookupSpec(Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> LookupSpec:
-        if sum(given is not None for given in (self.values, self.path, self.connection)) != 1:
-            raise ValueError("a lookup has either values, or a path, or a connection")
-        if self.values is None and not (self.match and self.take):
+        if sum(given is not None for given in (self.values, self.path, self.connection, self.ids)) != 1:
+            raise ValueError("a lookup has either values, or a path, or a connection, or ids")
+        if self.ids is not None and (self.match or self.take):
+            raise ValueError("ids are found by the key of their import; match and take say nothing more")
+        if self.values is None and self.ids is None and not (self.match and self.take):
             raise ValueError("a lookup from a file, a table or a query needs match and take")
         if (self.connection is None) != (self.table is None and self.query is None) or (self.table and self.query):
             raise ValueError("a connection goes with either a table or a query")
@@ -75,9 +82,9 @@ class LookupSpec(Strict):
         return self
 
     @property
-    def width(self) -> int:
-        """How many values it compares."""
-        return len(self.match or ("values",))
+    def width(self) -> int | None:
+        """How many values it compares; None where another import's key says it."""
+        return None if self.ids is not None else len(self.match or ("values",))
 
 
 Transform = str | dict[str, Any]
@@ -163,11 +170,25 @@ class FieldSpec(Strict):
 
 
 class DestinationSpec(Strict):
-    """Where the records go."""
+    """Where the records, or files, go."""
 
-    connection: str = Field(description="Connection of the project by name, or a URL (`sqlite:///shop.db`).")
-    table: str = Field(description="Table, with its schema where needed (`sales.orders`).")
+    connection: str = Field(
+        "",
+        description="Connection of the project by name, or a URL (`sqlite:///shop.db`). Files without one go to the project's folder.",
+    )
+    table: str = Field("", description="Table, with its schema where needed (`sales.orders`).")
     create: bool = Field(False, description="Make the table from the fields' types and the key if it is not there.")
+    path: str | None = Field(
+        None,
+        description="upload, and mirror and delete of files: their names (`photos/{folder}/{name}`), made of `{path}` (from where the pattern begins), its `{folder}`, `{name}`, `{stem}` and `{suffix}`, `{date:%Y/%m}` of the run and `{changed:%Y/%m}` of the file. One that ends with `/` stands for a folder.",
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> DestinationSpec:
+        if self.path is None and not (self.connection and self.table):
+            missing = "connection" if not self.connection else "table"
+            raise ValueError(f"a destination of records has a connection and a table; {missing} is missing")
+        return self
 
 
 class DeleteSpec(Strict):
@@ -198,9 +219,13 @@ class ImportSpec(Strict):
     timezone: str = Field("UTC", description="Zone of times written without one.")
     key: list[str] = Field([], description="Fields that say which destination record this is.")
     operation: Operation = Field(
-        Operation.UPSERT, description="What to do: insert, update, upsert, delete, mirror, append."
+        Operation.UPSERT,
+        description="What to do: insert, update, upsert, delete, mirror, append; with files as they are: upload, mirror, delete.",
     )
     destination: DestinationSpec = Field(description="Where the records go.")
+    transfer: TransferSpec = Field(
+        TransferSpec(), description="upload, and mirror and delete of files: how they are moved."
+    )
     duplicates: Literal["last", "first", "reject"] = Field(
         "last",
         description="Which of several records with one key counts; `reject` keeps the first and rejects the others [KY02].",
@@ -297,8 +322,23 @@ class ImportSpec(Strict):
             return {k: {"from": v} if isinstance(v, str) else {} if v is None else v for k, v in value.items()}
         return value
 
+    @property
+    def moves_files(self) -> bool:
+        """Whether it moves files as they are, instead of reading records."""
+        return moves_files(self)
+
     @model_validator(mode="after")
     def _fits(self) -> ImportSpec:
+        if self.moves_files:
+            check_moving(self)
+        elif self.destination.path is not None or "transfer" in self.model_fields_set:
+            what = "destination.path" if self.destination.path is not None else "transfer"
+            raise ValueError(f"{what} is for files that are moved as they are (operation: upload)")
+        else:
+            self._fits_records()
+        return self
+
+    def _fits_records(self) -> None:
         needs = self.operation is not Operation.APPEND
         if needs and not self.key:
             raise ValueError(f"operation {self.operation} needs a key")
@@ -323,7 +363,6 @@ class ImportSpec(Strict):
                 self._looks_up(name, f)
             if name.startswith("_"):
                 raise ValueError(f"field {name!r}: names that begin with _ are Headgate's own")
-        return self
 
     @model_validator(mode="after")
     def _watches_files(self) -> ImportSpec:
@@ -348,12 +387,34 @@ class ImportSpec(Strict):
         if self.fields and (lost := [n for n in self.expect.fields if n not in self.fields]):
             raise ValueError(f"expect.fields names {lost[0]!r}, which is not among the fields")
 
+    @property
+    def back(self) -> dict[str, str]:
+        """The source columns that the key's fields are taken from as they are, by field."""
+        return {k: (self.fields.get(k) or FieldSpec()).column or k for k in self.key}
+
+    @model_validator(mode="after")
+    def _writes_back(self) -> ImportSpec:
+        if self.source.write_back is None:
+            return self
+        if not self.key:
+            raise ValueError("source.write_back finds rows by the key, and there is none")
+        for name in self.key:
+            field = self.fields.get(name) or FieldSpec()
+            made = field.model_fields_set & {"expr", "value", "lookup", "transform", "format"}
+            if made or isinstance(field.source, list):
+                raise ValueError(
+                    f"source.write_back finds rows by the key, and field {name!r} is not a column as it is"
+                )
+        if both := set(self.back.values()) & set(self.source.write_back.set):
+            raise ValueError(f"source.write_back sets {min(both)!r}, by which it finds rows")
+        return self
+
     def _looks_up(self, name: str, field: FieldSpec) -> None:
         lookup = self.lookups.get(field.lookup or "")
         if lookup is None:
             raise ValueError(f"field {name!r} uses the lookup {field.lookup!r}, which is not defined")
         given = max(len(field.columns), 1)
-        if given != lookup.width:
+        if lookup.width is not None and given != lookup.width:
             raise ValueError(
                 f"the lookup {field.lookup!r} compares {lookup.width} values, and field {name!r} gives it {given}"
             )
@@ -376,14 +437,17 @@ class ConnectionSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     url: str = Field(
-        description="URL of the system (`postgresql://user@host/db`, `sqlite:///shop.db`); may hold references. A system that has none is named by its `type` (`singer`)."
+        description="URL of the system (`postgresql://user@host/db`, `sqlite:///shop.db`); may hold references. A system that has none is named by its `type` (`singer`, `adbc`), an application that Headgate knows by its `preset` (`headgate connections presets`)."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _of_type(cls, value: object) -> object:
-        if isinstance(value, dict) and "url" not in value and isinstance(value.get("type"), str):
-            return value | {"url": f"{value['type']}://"}
+        if isinstance(value, dict) and "url" not in value:
+            if isinstance(value.get("preset"), str):
+                return value | {"url": f"preset://{value['preset']}"}
+            if isinstance(value.get("type"), str):
+                return value | {"url": f"{value['type']}://"}
         return value
 
 

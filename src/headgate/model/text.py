@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from .values import python_values
+
 
 def text_form(value: object) -> str | None:
     """A value as text; None stays None.
@@ -21,20 +23,33 @@ def text_form(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case float():
-            return repr(value).removesuffix(".0")
+            return float.__repr__(value).removesuffix(".0")
         case Decimal():
             return f"{value:f}"
         case datetime():
-            zone = "Z" if value.tzinfo else ""
-            return _short(value.replace(tzinfo=None).isoformat(timespec="microseconds")) + zone
+            return _moment(value)
         case date():
             return value.isoformat()
         case time():
-            return _short(value.isoformat(timespec="microseconds"))
+            bare = value.replace(tzinfo=None)
+            return (
+                _short(bare.isoformat(timespec="microseconds"))
+                + value.isoformat("microseconds")[len("00:00:00.000000") :]
+            )
         case bytes():
             return value.hex()
         case _:
             return str(value)
+
+
+def _moment(value: datetime) -> str:
+    offset = value.utcoffset()
+    if offset is None:
+        return _short(value.replace(tzinfo=None).isoformat(timespec="microseconds"))
+    try:
+        return _short((value.replace(tzinfo=None) - offset).isoformat(timespec="microseconds")) + "Z"
+    except OverflowError:  # in UTC it is before the year 1 or after 9999
+        return value.isoformat()
 
 
 def _short(moment: str) -> str:
@@ -47,4 +62,4 @@ def text_array(values: pa.Array) -> pa.Array:
         return values
     if pa.types.is_integer(values.type):
         return values.cast(pa.string())
-    return pa.array([text_form(v) for v in values.to_pylist()], pa.string())
+    return pa.array([text_form(v) for v in python_values(values)], pa.string())

@@ -28,6 +28,11 @@ class Operation(StrEnum):
     DELETE = "delete"
     MIRROR = "mirror"
     APPEND = "append"
+    UPLOAD = "upload"
+
+
+RECORD_OPERATIONS = frozenset(Operation) - {Operation.UPLOAD}
+"""Those that are about records; `Operation.UPLOAD` is about files as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,14 @@ class WriteField:
         keeps: whether the batches have a ``_keep_NAME`` column: true there means that an existing record keeps
             its value of this field, and a created one takes the batch's. In a plan's batches the kept value is not
             compared either.
+        was: of a key's field in images (`headgate.spi.reversal`): the type it had when it was written.
     """
 
     name: str
     type: FieldType
     when: str = "always"
     keeps: bool = False
+    was: FieldType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +161,20 @@ class Matched:
         account: outcomes as they will be (match) or are (apply).
         refusals: records that get no further, each counted in `account`; skips are listed up to `WriteSpec.listed_skips` a reason.
         in_scope: of mirror: how many destination records were in its charge before the run, for share limits.
+        left: of mirror: which records it would have deleted, or marked, and could not, each with the reason.
     """
 
     account: Account
     refusals: list[Refusal] = field(default_factory=list)
     in_scope: int = 0
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is said of the run, besides its account."""
+        if not self.left:
+            return []
+        return [f"{len(self.left):,} records that the source has no more were not deleted; {self.left[0]}"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from headgate.model.outcome import Outcome
 from headgate.model.record import RejectCount, State
 from headgate.model.run import Kind, PartitionRead, Run, Status
+from headgate.model.transfer import of_files
 
 from .words import balance, duration, moment, problem_line, way_out
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 SHOWN_PARTITIONS: Final = 10
 States = Mapping[State, Counter[Outcome]]
 NOTHING: Final[Mapping[Outcome, int]] = MappingProxyType({})
-DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
+DELIMITERS: Final = {
+    ",": "comma",
+    ";": "semicolon",
+    "\t": "tab",
+    "|": "bar",
+    " ": "blanks",
+    "whitespace": "runs of blanks",
+}
 
 
 def run_json(
@@ -106,7 +114,7 @@ def run_text(
     if retries:
         fixed = f", which fixed {states[State.FIXED].total():,} records" if states else ""
         page.line(f"retried by {'run' if len(retries) == 1 else 'runs'} {', '.join(map(str, retries))}{fixed}")
-    _sources(page, run.partitions)
+    _sources(page, run.partitions, "files" if of_files(run.operation) else "records")
     rejects(page, counts, states[State.OPEN].total() if states else run.account.rejects)
     if run.kind is not Kind.PLAN:
         schema_changes(page, run, "Schema changes", statements=False)
@@ -170,24 +178,29 @@ def _pace(run: Run) -> Iterator[str]:
         return
     yield f"took {duration(run.seconds)}"
     if run.account.read and run.seconds > 0:
-        yield f"({run.account.read / run.seconds:,.0f} rows/s)"
+        what = "files" if of_files(run.operation) else "rows"
+        yield f"({run.account.read / run.seconds:,.0f} {what}/s)"
 
 
-def _sources(page: Page, partitions: Sequence[PartitionRead]) -> None:
+def _sources(page: Page, partitions: Sequence[PartitionRead], what: str) -> None:
     if not partitions:
         return
     page.heading("Read")
     for part in partitions[:SHOWN_PARTITIONS]:
         found = ", ".join(_found(part.findings))
         page.line(
-            f"{part.name}: {part.read:,} records", (f" ({page.cut(found, 120)})" if found else "", "dim"), indent=2
+            f"{part.name}: {part.read:,} {what}", (f" ({page.cut(found, 120)})" if found else "", "dim"), indent=2
         )
     if rest := partitions[SHOWN_PARTITIONS:]:
-        page.line(f"and {len(rest):,} more: {sum(p.read for p in rest):,} records", indent=2)
+        page.line(f"and {len(rest):,} more: {sum(p.read for p in rest):,} {what}", indent=2)
 
 
 def _found(findings: Mapping[str, object]) -> Iterator[str]:
     """What a person would check first of what was found by looking; `headgate check` shows all of it."""
+    if isinstance(sent := findings.get("bytes_sent"), int) and isinstance(size := findings.get("bytes"), int):
+        before = findings.get("bytes_there_before")
+        went_on = f", and {before / 1e6:,.1f} MB were there before" if isinstance(before, int) and before else ""
+        yield f"{sent / 1e6:,.1f} of {size / 1e6:,.1f} MB sent{went_on}"
     if kind := findings.get("format"):
         yield str(kind)
     if sheet := findings.get("sheet"):

@@ -26,6 +26,7 @@ from .app import create_app
 from .context import ServeOptions
 from .guard import LedgerGuard, LocalGuard
 from .origin import LOCAL
+from .protocol import Protocol
 from .records import Front
 
 _SERVING: Final = "HEADGATE_SERVING"
@@ -47,7 +48,6 @@ def serve(
         authorize: whether tokens and sessions are asked for.
         proxies: addresses and networks whose word is taken for who the client is (``X-Forwarded-For``).
         log_format: of the log on standard error, ``text`` or ``json``.
-        proxies: addresses and networks whose word is taken for who the client is (``X-Forwarded-For``).
 
     Returns:
         The exit code.
@@ -66,6 +66,7 @@ def serve(
         f"{__name__}:application" if several else _make(project, options, log_format, authorize=authorize),
         factory=several,
         workers=options.workers,
+        http=Protocol if certfile else "auto",
         host=options.host,
         port=options.port,
         access_log=False,

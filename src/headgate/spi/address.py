@@ -112,13 +112,14 @@ class _PrivatePoolTLS(HTTPSConnectionPool):
     ConnectionCls = _PrivateTLS
 
 
-def pools(*, private: bool, ca: str | None) -> PoolManager:
+def pools(*, private: bool, ca: str | None, most: int = 1) -> PoolManager:
     """Connections that are kept open, to addresses that may be connected to; certificates are verified.
 
     Args:
         ca: file with certificates of authorities to trust in the place of the system's.
+        most: how many are kept open to one server.
     """
-    manager = PoolManager(num_pools=4, maxsize=1, cert_reqs="CERT_REQUIRED", ca_certs=ca)
+    manager = PoolManager(num_pools=4, maxsize=most, cert_reqs="CERT_REQUIRED", ca_certs=ca)
     manager.pool_classes_by_scheme = (
         {"http": _PrivatePool, "https": _PrivatePoolTLS} if private else {"http": _Pool, "https": _PoolTLS}
     )

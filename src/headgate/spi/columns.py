@@ -10,6 +10,10 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from headgate.model.values import python_values
+
+_VIEWS = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+
 
 def scan_column(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     """An array in the type that `scan_type` gives for its own."""
@@ -19,7 +23,7 @@ def scan_column(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     kind = plain(array.type)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _decoded(array.storage if isinstance(array, pa.ExtensionArray) else array).cast(wanted)
-    return pa.array([None if v is None else _text(v) for v in array.to_pylist()], wanted)
+    return pa.array([None if v is None else _text(v) for v in python_values(array)], wanted)
 
 
 def as_json(value: object) -> str:
@@ -32,6 +36,9 @@ def _decoded(array: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
         return pc.run_end_decode(array)
+    # Arrow can take no views out of a dictionary, which is what polars' categories are.
+    if isinstance(array, pa.DictionaryArray) and (views := _VIEWS.get(array.type.value_type)):
+        return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(views))
     return array
 
 
@@ -51,8 +58,9 @@ def scan_type(kind: pa.DataType) -> pa.DataType:
         return pa.binary()
     if pa.types.is_float16(kind):
         return pa.float32()
-    if pa.types.is_decimal(kind) and kind.precision <= 38:
-        return pa.decimal128(kind.precision, kind.scale)
+    if pa.types.is_decimal(kind):  # a negative scale, which databases have not, means zeros before the point
+        precision, scale = kind.precision - min(kind.scale, 0), max(kind.scale, 0)
+        return pa.decimal128(precision, scale) if precision <= 38 else pa.string()
     own = (
         pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal128, pa.types.is_boolean, pa.types.is_date,
         pa.types.is_time, pa.types.is_timestamp, pa.types.is_binary, pa.types.is_large_binary,
@@ -70,7 +78,8 @@ def _text(value: object) -> str:
         case UUID() | dt.timedelta():
             return str(value)
         case pa.MonthDayNano():
-            return f"{value.months} months {value.days} days {value.nanoseconds / 1e9:.9g} seconds"
+            seconds = format(decimal.Decimal(value.nanoseconds).scaleb(-9), "f").rstrip("0").rstrip(".")
+            return f"{value.months} months {value.days} days {seconds} seconds"
     return as_json(value)
 
 
@@ -83,4 +92,6 @@ def json_scalar(value: object) -> object:
             return value.isoformat()
         case bytes():
             return base64.b64encode(value).decode()
+    if type(value).__module__ == "numpy" and (kind := getattr(value, "dtype", None)) is not None:
+        return value.astype(str).tolist() if kind.kind in "mM" else value.tolist()  # type: ignore[attr-defined]
     return str(value)

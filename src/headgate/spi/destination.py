@@ -18,7 +18,7 @@ raised meanwhile. So what the text says was committed is exactly what was, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -40,7 +40,8 @@ class Capabilities:
 
     Attributes:
         operations: the operations it has.
-        transactional: nothing is visible before commit, and abort leaves nothing.
+        transactional: nothing is visible before commit, and abort leaves nothing. Where it is not, a run commits after every
+            batch, what `Writer.apply` did stays, and whoever goes on after a crash knows what was done.
         row_rejects: a record the destination refuses is told from its neighbours.
         create_table: it can make the table.
         exact_types: kinds of `FieldType` that come back exactly as written.
@@ -55,6 +56,11 @@ class Capabilities:
         checkpoints: it keeps a checkpoint, committed with the data, and a fence (`claim`).
         undo: `Writer.before` and `Writer.after` give what undo needs, and planned batches may be kept, forced or without key.
         lookups: it can be looked up in: it is `Readable`, and its writers are `AddsParents`.
+        schemaless: what it calls a table may have no columns of its own; whatever fields a definition has are then written to it.
+        ids: it gives records ids of its own, and its writers are `GivesIds`.
+        json_null: of a field of type json, JSON's null is another value than none.
+        makes: every run makes its table, whatever is there, so that a definition need not say `create`.
+        replaces: what a run makes takes the place of what was there, so that the same source may be read again.
         gaps: what it cannot do, in words, for docs; each is a strict xfail of the conformance suite by its test's name.
     """
 
@@ -71,6 +77,11 @@ class Capabilities:
     undo: bool = False
     lookups: bool = False
     alters: frozenset[str] = frozenset()
+    schemaless: bool = False
+    ids: bool = False
+    json_null: bool = True
+    makes: bool = False
+    replaces: bool = False
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -240,6 +251,48 @@ class MayBeAbsent(Protocol):
 
 
 @runtime_checkable
+class Varies(Protocol):
+    """What a destination offers beside whose tables differ in what can be done with them."""
+
+    def check(self, spec: WriteSpec) -> None:
+        """Refuse what `Destination.open` would, before anything is read.
+
+        Raises:
+            DestinationError: a run with this spec cannot be done with that table.
+        """
+        ...
+
+    def irreversible(self, spec: WriteSpec) -> str:
+        """Why a run with this spec could not be undone, in words; empty where it could."""
+        ...
+
+    def uncertain(self, spec: WriteSpec) -> str:
+        """What a plan with this spec cannot say, in words; empty where it can say all."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """What a writer offers beside whose `Writer.apply` may take long."""
+
+    def watch(self, tell: Callable[[int], None]) -> None:
+        """Have `tell` called from `Writer.apply`, with the number of records that are done."""
+        ...
+
+
+@runtime_checkable
+class GivesIds(Protocol):
+    """What a writer of a destination with `Capabilities.ids` offers beside."""
+
+    def ids(self) -> Mapping[tuple[str, ...], str | None]:
+        """After match: the destination's own ids of the records written since the last commit, as far as it has told them, by
+        their keys as texts (`headgate.model.text.text_form`): of those that were found, and after apply also of those that were
+        created or updated. None of those that were deleted, or turned out not to be there any more.
+        """
+        ...
+
+
+@runtime_checkable
 class AddsParents(Protocol):
     """What a writer of a destination with `Capabilities.lookups` offers beside."""
 
@@ -269,6 +322,15 @@ class Alterable(Protocol):
 
     def propose_columns(self, table: str, added: Sequence[Column], widened: Sequence[Column]) -> list[SchemaChange]:
         """What would add columns to a table, and give columns of it other types."""
+        ...
+
+
+@runtime_checkable
+class NamesMade(Protocol):
+    """What a writer of a destination that `Capabilities.makes` offers beside, where records decide what is made."""
+
+    def made(self) -> list[SchemaChange]:
+        """After match: what will be made, more exactly than `Destination.propose` could say it."""
         ...
 
 

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO
+from typing import IO, Protocol
 
 import pyarrow as pa
 
-from headgate.model.errors import SourceError
+from headgate.model.errors import Cancelled, SourceError
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.types import FieldType
 
@@ -44,6 +44,36 @@ class Page:
         return Batch(self.records, numbers, tuple(Fault(first + at, p, raw) for at, p, raw in self.faults))
 
 
+class Keeps(Protocol):
+    """Records by the number of their batch, again and again; see `Kept`."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """About how many records there are; 0 when not known."""
+        ...
+
+    def batch(self, number: int) -> Batch | None:
+        """A batch by its number; None beyond the last. From any thread.
+
+        Raises:
+            SourceError: it cannot be had.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Break off what a thread waits for that reads."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading, and forget the records."""
+        ...
+
+
 class Kept:
     """What was read so far, in a temporary file, and the rest of it.
 
@@ -55,47 +85,89 @@ class Kept:
 
     Attributes:
         rows: the same, corrected by what was read.
+        count: how many records were read.
+        failed: why reading did not go on; None while it can.
     """
 
     def __init__(
         self, schema: pa.Schema, pages: Iterator[Page], rows: int = 0, stop: Callable[[], None] | None = None
     ) -> None:
         self.schema, self.rows, self._stop = schema, rows, stop
+        self.count = 0
+        self.failed: Exception | None = None
         self._pages: Iterator[Page] | None = pages
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="headgate-")  # noqa: SIM115 - closed by `close`
         self._places: list[tuple[int, int, int]] = []
-        self._count = 0
-        self._lock = threading.Lock()
+        self._reading = False
+        self._changed = threading.Condition()
 
     def batch(self, number: int) -> Batch | None:
-        """A batch by its number; None beyond the last. From any thread.
+        """A batch by its number; None beyond the last. From any thread: one reads what is not here yet, the others wait for it.
 
         Raises:
-            SourceError: there is no room; and what the pages raise.
+            SourceError: there is no room; and what the pages raise, each time somebody asks for what was not read.
         """
-        with self._lock:
-            if number < len(self._places):
-                return self._again(*self._places[number])
-            page = next(self._pages, None) if self._pages is not None else None
-            if page is None:
+        with self._changed:
+            while number >= len(self._places):
+                if self.failed is not None:
+                    raise self.failed
+                if self._reading:
+                    self._changed.wait()
+                elif self._pages is None:
+                    return None
+                else:
+                    batch = self._next(self._pages)
+                    if number == len(self._places) - 1:
+                        return batch
+            return self._again(*self._places[number])
+
+    @property
+    def batches(self) -> int:
+        """How many batches are here."""
+        return len(self._places)
+
+    def fill(self) -> None:
+        """Read all that is not here yet.
+
+        Raises:
+            SourceError: see `batch`.
+        """
+        while self.batch(self.batches) is not None:
+            pass
+
+    def _next(self, pages: Iterator[Page]) -> Batch | None:
+        """Read and keep a page. The lock is let go meanwhile, so that others get what is here already."""
+        self._reading = True
+        try:
+            self._changed.release()
+            try:
+                page = next(pages, None)
+                batch = None if page is None else page.batch(self.count)
+                packed = b"" if batch is None else _packed(batch.records)
+            finally:
+                self._changed.acquire()
+            if batch is None:
                 self._end()
                 return None
-            batch = page.batch(self._count)
-            self._keep(batch)
-            self._count += len(batch)
-            self.rows = max(self.rows, self._count)
-            return batch
+            self._keep(batch, packed)
+        except BaseException as e:
+            self.failed = e if isinstance(e, Exception) else Cancelled("reading was broken off")
+            self._end()
+            raise
+        finally:
+            self._reading = False
+            self._changed.notify_all()
+        self.count += len(batch)
+        self.rows = max(self.rows, self.count)
+        return batch
 
-    def _keep(self, batch: Batch) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.records.schema, options=_OPTIONS) as writer:
-            writer.write_batch(batch.records)
+    def _keep(self, batch: Batch, packed: pa.Buffer | bytes) -> None:
         some = None if isinstance(batch.ordinals, range) else list(batch.ordinals)
         faults = [(f.ordinal, asdict(f.problem), f.raw) for f in batch.faults]
-        rest = json.dumps([self._count, some, faults]).encode()
+        rest = json.dumps([self.count, some, faults]).encode()
         try:
             place = self._file.seek(0, 2)
-            size = self._file.write(sink.getvalue())
+            size = self._file.write(packed)
             self._places.append((place, size, self._file.write(rest)))
             self._file.flush()
         except OSError as e:
@@ -115,7 +187,7 @@ class Kept:
     def _end(self) -> None:
         pages, self._pages = self._pages, None
         if pages is not None:
-            self.rows = self._count
+            self.rows = self.count
             with suppress(ValueError):  # it is running in a thread that is given up
                 if close := getattr(pages, "close", None):
                     close()
@@ -131,6 +203,13 @@ class Kept:
         self._file.close()
 
 
+def _packed(records: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, records.schema, options=_OPTIONS) as writer:
+        writer.write_batch(records)
+    return sink.getvalue()
+
+
 class KeptScan:
     """A look at what is kept (`headgate.spi.source.Scan`, and `Declares`).
 
@@ -142,7 +221,7 @@ class KeptScan:
     """
 
     def __init__(
-        self, name: str, kept: Kept, findings: Callable[[], Mapping[str, object]], declared: Mapping[str, FieldType]
+        self, name: str, kept: Keeps, findings: Callable[[], Mapping[str, object]], declared: Mapping[str, FieldType]
     ) -> None:
         self._name = name
         self._kept = kept

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -92,6 +93,11 @@ def looked_in(pattern: str) -> tuple[str, bool]:
     return "/".join(parts[:fixed]), fixed < len(parts) - 1
 
 
+def below(path: str) -> str:
+    """A path as a pattern: one that ends with ``/`` means all files below it."""
+    return f"{path.rstrip('/')}/**/*" if path.endswith("/") else path
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether a path is meant by a pattern: ``*`` and ``?`` for what is within one part, ``**`` for any number of folders.
     What begins with a dot is meant only where the pattern says so.
@@ -109,10 +115,11 @@ def _match(wanted: list[str], there: list[str]) -> bool:
         )
     if not there or (there[0].startswith(".") and not wanted[0].startswith(".")):
         return False
-    return re.fullmatch(_part(wanted[0]), there[0], re.DOTALL) is not None and _match(wanted[1:], there[1:])
+    return _part(wanted[0]).fullmatch(there[0]) is not None and _match(wanted[1:], there[1:])
 
 
-def _part(pattern: str) -> str:
+@lru_cache(1_000)
+def _part(pattern: str) -> re.Pattern[str]:
     found, i = "", 0
     while i < len(pattern):
         c, end = pattern[i], pattern.find("]", i + 2)
@@ -123,4 +130,4 @@ def _part(pattern: str) -> str:
         else:
             found += {"*": ".*", "?": "."}.get(c, re.escape(c))
         i += 1
-    return found
+    return re.compile(found, re.DOTALL)

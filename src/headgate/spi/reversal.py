@@ -44,7 +44,11 @@ def reversal(written: Written, *, forced: bool = False) -> WriteSpec:
     if written.images is None:
         fields = tuple(replace(f, when="always", keeps=False) for f in write.fields if f.when != "updated")
     else:
-        fields = tuple(WriteField(c, IMAGE, keeps=c not in write.key) for c in written.images.columns)
+        was = {f.name: f.was or f.type for f in write.fields}
+        fields = tuple(
+            WriteField(c, IMAGE, keeps=c not in write.key, was=was.get(c) if c in write.key else None)
+            for c in written.images.columns
+        )
     return WriteSpec(
         table=write.table,
         fields=fields,

@@ -50,7 +50,7 @@ class Scan(Protocol):
         """What was found out by looking (format, encoding, delimiter, quote, header row, sheet, ...), for people.
 
         ``left_out`` lists what is no part of the table, each with ``what`` (``before the table`` or something else) and
-        ``words``; a run warns of what is not before the table.
+        ``words``; a run warns of what is not before the table. ``warnings`` are words that every run says.
         """
         ...
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from headgate.model.errors import ConnectionFailed, DestinationError, SourceError
+from headgate.model.errors import ConnectionFailed, DestinationError, SourceError, UsageError
 from headgate.model.incremental import WATERMARK, before
 from headgate.model.spec import SourceSpec
 from headgate.model.types import FieldType
-from headgate.spi.kept import Kept, KeptScan, Page
+from headgate.spi.kept import Keeps, Kept, KeptScan, Page
+from headgate.spi.ranges import KeptRanges
 from headgate.spi.registry import Connected
 from headgate.spi.source import Partition
 
@@ -30,6 +33,8 @@ class Wanted:
         growing: the column of an incremental source.
         since: its value from which records are read; None for all.
         ties: whether records with just that value are among them.
+        connections: how many read a table at once.
+        by: the column whose ranges they read; empty for the first of the primary key.
     """
 
     table: str = ""
@@ -39,6 +44,8 @@ class Wanted:
     growing: str = ""
     since: Value | None = None
     ties: bool = True
+    connections: int = 1
+    by: str = ""
 
     def later(self, column: str, value: str) -> str:
         """The condition of an incremental source, with a blank before it; nothing where all records are read.
@@ -90,6 +97,20 @@ class Snapshot(Protocol):
         ...
 
 
+@runtime_checkable
+class Ranged(Snapshot, Protocol):
+    """What a snapshot may offer beside: several connections that see the same, each with a range of the records."""
+
+    def ranges(self) -> Sequence[Iterator[Page]]:
+        """All records, once: those of each range, to be read in a thread of its own. A range gives up its connection at its end.
+        One after another they are in an order that depends on nothing but the data.
+
+        Raises (each of the iterators):
+            DestinationError: the database does not go on.
+        """
+        ...
+
+
 Read = Callable[[Mapping[str, Any], Wanted], Snapshot]
 
 
@@ -100,14 +121,24 @@ class DatabaseSource:
         read: begins a snapshot, by the connection's options and what is wanted.
         options: the definition's source.
         connected: the connection, and where an incremental source begins.
+        parallel: whether the snapshots are `Ranged`.
+
+    Raises:
+        UsageError: several connections are wanted, and they are not.
     """
 
-    def __init__(self, read: Read, options: SourceSpec, connected: Connected) -> None:
+    def __init__(self, read: Read, options: SourceSpec, connected: Connected, *, parallel: bool = False) -> None:
+        if options.parallel is not None and not parallel:
+            raise UsageError(
+                "source.parallel: this database is read by one connection only",
+                hint="Leave it out; only PostgreSQL's own connector has it.",
+            )
         self._read = read
         self._options = options
         self._connected = connected
         self._snapshot: Snapshot | None = None
-        self._kept: Kept | None = None
+        self._kept: Keeps | None = None
+        self._ranges = 0
 
     def partitions(self) -> list[Partition]:
         """The one there is, by the name of the table."""
@@ -123,7 +154,7 @@ class DatabaseSource:
         if self._snapshot is None or self._kept is None:
             with _as_source():
                 self._snapshot = self._read(self._connected.options, self._wanted())
-            self._kept = Kept(self._snapshot.schema, _pages(self._snapshot), self._snapshot.rows, self._snapshot.cancel)
+            self._kept = self._reading(self._snapshot)
         declared = {
             name: replace(of, native="")
             for name, of in self._snapshot.declared.items()
@@ -131,8 +162,17 @@ class DatabaseSource:
         }
         return KeptScan(partition.name, self._kept, self._findings, declared)
 
+    def _reading(self, snapshot: Snapshot) -> Keeps:
+        if self._options.parallel is None:
+            return Kept(snapshot.schema, _pages(snapshot), snapshot.rows, snapshot.cancel)
+        assert isinstance(snapshot, Ranged)
+        ranges = snapshot.ranges()
+        self._ranges = len(ranges)
+        return KeptRanges(snapshot.schema, [_told(r) for r in ranges], snapshot.rows, snapshot.cancel)
+
     def _wanted(self) -> Wanted:
         o, since = self._options, self._connected.since
+        parallel = o.parallel
         begin = None
         if o.incremental is not None:
             begin = o.incremental.start
@@ -146,10 +186,13 @@ class DatabaseSource:
         return Wanted(
             o.table or "", o.query or "", o.params, tuple(o.columns or ()),
             o.incremental.column if o.incremental else "", begin, since is None or since.ties,
+            parallel.connections if parallel else 1, (parallel.by if parallel else None) or "",
         )  # fmt: skip
 
     def _findings(self) -> dict[str, object]:
         found: dict[str, object] = {"table": self._options.table} if self._options.table else {"source": "query"}
+        if self._ranges:
+            found["ranges"] = self._ranges
         if self._options.incremental is not None:
             since = self._connected.since.value if self._connected.since is not None else None
             newest = self._snapshot.newest if self._snapshot is not None else None
@@ -169,10 +212,14 @@ class DatabaseSource:
 def _pages(snapshot: Snapshot) -> Iterator[Page]:
     """All pages; then the connection is given up, so that others may write."""
     try:
-        with _as_source():
-            yield from snapshot.pages()
+        yield from _told(snapshot.pages())
     finally:
         snapshot.close()
+
+
+def _told(pages: Iterator[Page]) -> Iterator[Page]:
+    with _as_source():
+        yield from pages
 
 
 class _as_source:  # noqa: N801
@@ -192,7 +239,9 @@ def columns_of(there: Sequence[str], wanted: Wanted, what: str) -> list[str]:
     Raises:
         SourceError: one that is wanted is not there.
     """
-    for name in (*wanted.columns, *([wanted.growing] if wanted.growing else [])):
+    if not there:
+        raise SourceError(f"{what} has no columns")
+    for name in (*wanted.columns, *filter(None, (wanted.growing, wanted.by))):
         if name not in there:
             raise SourceError(f"{what} has no column {name!r}", hint=f"Its columns are: {', '.join(there)}.")
     if len(set(there)) < len(there):
@@ -202,8 +251,30 @@ def columns_of(there: Sequence[str], wanted: Wanted, what: str) -> list[str]:
     return list(wanted.columns or there)
 
 
-def source(read: Read, options: Any, connected: Connected | None) -> DatabaseSource:
+def bounded(newest: Value | Decimal | None, column: str, what: str) -> None:
+    """See that something can be newer than the newest: above infinity and NaN nothing is.
+
+    Raises:
+        SourceError: nothing can.
+    """
+    if isinstance(newest, float | Decimal) and not math.isfinite(newest):
+        raise SourceError(
+            f"{what}: {column} holds {newest}, above which nothing is new",
+            hint="Leave such records out by a query, or name another column: source.incremental.column.",
+        )
+
+
+def source(read: Read, options: Any, connected: Connected | None, *, parallel: bool = False) -> DatabaseSource:
     """The source of a connector, which is made for a connection only."""
+    return DatabaseSource(read, options, given(connected), parallel=parallel)
+
+
+def given(connected: Connected | None) -> Connected:
+    """The connection.
+
+    Raises:
+        SourceError: there is none.
+    """
     if connected is None:
         raise SourceError("a database is read through a connection", hint="Write source: { connection: …, table: … }.")
-    return DatabaseSource(read, options, connected)
+    return connected

@@ -118,7 +118,9 @@ class Staged:
             self._skip(dropped, self.statements.extra_numbers(self._spec.listed_skips), DUPLICATE)
 
     def _refuse_ambiguous(self) -> None:
-        numbers = self._reject_all(self.statements.ambiguous(), AMBIGUOUS)
+        # A plan refuses what is ambiguous, so what has become so since then is no longer what it was.
+        ground = HELD if self._spec.planned else AMBIGUOUS
+        numbers = self._reject_all(self.statements.ambiguous(), ground)
         for i in range(0, len(numbers), _CHUNK):
             self._session.run(self.statements.unstage(numbers[i : i + _CHUNK], st.DECIDED))
 

@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.model.record import Problem
+from headgate.model.text import text_form
+from headgate.model.values import python_values
 from headgate.spi.kept import Page
 from headgate.spi.nul import nul_fault, with_nul
+from headgate.spi.unreadable import beyond_fault, rows_beyond
 
 _TRUE = ("t", "1", "true")
 _NAMES = {
@@ -36,6 +39,9 @@ def page(arrays: Sequence[pa.Array], schema: pa.Schema) -> Page:
             problem = Problem("RD09", f"{value!r} is no {_word(field.type)} that can be read", "", field.name, value)
             bad.setdefault(row, (problem, _raw(arrays, schema, row)))
         made.append(values)
+    for row, at in rows_beyond(made).items():
+        field = schema.field(at)
+        bad.setdefault(row, beyond_fault(_raw(arrays, schema, row), field.name, field.type))
     for row in with_nul(made):
         bad.setdefault(row, nul_fault(_raw(arrays, schema, row)))
     records = pa.RecordBatch.from_arrays(made, schema=schema)
@@ -47,8 +53,8 @@ def page(arrays: Sequence[pa.Array], schema: pa.Schema) -> Page:
 
 
 def _raw(arrays: Sequence[pa.Array], schema: pa.Schema, row: int) -> dict[str, str | None]:
-    values = ((name, array[row].as_py()) for name, array in zip(schema.names, arrays, strict=True))
-    return {name: None if v is None else str(v) for name, v in values}
+    values = ((name, python_values(array.slice(row, 1))[0]) for name, array in zip(schema.names, arrays, strict=True))
+    return {name: text_form(v) for name, v in values}
 
 
 def _cast(array: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, list[int]]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from headgate.model.table import Column, TableSchema
-from headgate.model.write import DELETE, KEEP, Matched, Operation, WriteField, WriteSpec
+from headgate.model.write import DELETE, KEEP, RECORD_OPERATIONS, Matched, Operation, WriteField, WriteSpec
 from headgate.spi.destination import Destination
 
 from .place import make_by_create, read_by_mirror
@@ -89,7 +89,7 @@ def _records(names: Iterable[str], most: int) -> st.SearchStrategy[tuple[Row, ..
 
 @st.composite
 def _specs(draw: st.DrawFn) -> WriteSpec:
-    operation = draw(st.sampled_from(Operation))
+    operation = draw(st.sampled_from(sorted(RECORD_OPERATIONS)))
     key = () if operation is Operation.APPEND else draw(st.sampled_from(KEYS))
     chosen = draw(st.lists(st.sampled_from([c for c in COLUMNS if c.name not in KEYS[1]]), unique=True))
     made = [

@@ -73,6 +73,8 @@ class HostileValueTests:
         counts = {"created": len(taken), "rejected": len(rows) - len(taken)}
         for table, before in (("there", there), ("made", [])):
             spec = WriteSpec(table, made, key, operation, create=not before)
+            if not before and not place.destination.capabilities.create_table:
+                continue
             if before:
                 place.make(table, made, there, key=key)
             ran = place.run(spec, rows)
@@ -139,6 +141,8 @@ class HostileValueTests:
     def test_a_very_long_key_is_found_again_or_refused(self, place: Place, create: bool) -> None:
         _needs_exact(place, "text")
         place.needs(UPSERT)
+        if create and not place.destination.capabilities.create_table:
+            pytest.skip("not stated: create_table")
         made = fields(k="text", v="integer")
         chosen = random.Random(1)  # noqa: S311 - so that nothing makes them shorter
         keys = ["".join(chosen.choices(string.printable, k=n)) for n in KEY_LENGTHS]

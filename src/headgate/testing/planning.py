@@ -68,6 +68,16 @@ class PlanningTests:
         assert ran.codes == {3: "HE01"}
         assert place.read("item", ITEM)[-1] == item(4, "mine", 1)
 
+    def test_a_key_that_several_records_have_since_is_held(self, place: Place) -> None:
+        place.needs(Operation.APPEND)
+        place.make("item", ITEM, THERE, key=())
+        plan = place.plan(spec(UPSERT), [item(1, "lamp", 6), item(2, "desk", 7)])
+        place.run(spec(Operation.APPEND, key=()), [item(1, "mine", 5)])
+        ran = place.run_plan(spec(UPSERT), plan)
+        assert ran.counts == {"held": 1, "updated": 1}
+        assert ran.codes == {0: "HE01"}
+        assert sorted(r["name"] for r in place.read("item", ITEM) if r["id"] == 1) == ["lamp", "mine"]
+
     def test_records_that_went_since_are_held(self, place: Place) -> None:
         todo, plan = planned(place)
         place.run(spec(Operation.DELETE), [item(1), item(3)])

@@ -91,6 +91,7 @@ class ApiServer:
         parts: by the id of a record, what `/records/ID/parts` gives.
         lives: how many requests an OAuth 2 token is good for.
         paths: other names of the paths above (`{"/customers": "/cursor"}`).
+        documents: JSON by path that is given as it is (`{"/openapi.json": "…"}`).
         port: 0 for a free one.
         tls: files with a certificate and its key; https then.
 
@@ -115,12 +116,13 @@ class ApiServer:
         parts: dict[str, list[dict[str, Any]]] | None = None,
         lives: int = 1_000_000,
         paths: dict[str, str] | None = None,
+        documents: dict[str, str] | None = None,
         port: int = 0,
         tls: tuple[str, str] | None = None,
     ) -> None:
         self.records = [r if isinstance(r, str) else json.dumps(r, ensure_ascii=False) for r in records]
         self.size, self.login, self.parts, self.lives = size, login, parts or {}, lives
-        self.paths = paths or {}
+        self.paths, self.documents = paths or {}, documents or {}
         self.asked: list[Asked] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -264,6 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not api.allows(headers, self._query):
             self._json('{"error": "not logged in"}', 401)
+            return
+        if (text := api.documents.get(parts.path)) is not None:
+            self._json(text, 200)
             return
         path = api.paths.get(parts.path, parts.path).strip("/")
         route = self._routes.get(path.partition("/")[0])

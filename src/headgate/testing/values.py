@@ -65,6 +65,12 @@ def as_compared(kind: str, value: Any) -> Any:
     )
 
 
+def _values(place: Place, type_name: str) -> list[Any]:
+    """Those that the destination tells from none."""
+    lost = [] if place.destination.capabilities.json_null else ["null"]
+    return [v for v in VALUES[type_name] if type_name != "json" or v not in lost]
+
+
 class ValueTests:
     """What goes in comes out."""
 
@@ -73,7 +79,7 @@ class ValueTests:
         kind = self._exact(place, type_name)
         place.needs(Operation.UPSERT)
         made = fields(id="integer", v=type_name)
-        rows: list[Row] = [{"id": i, "v": v} for i, v in enumerate([None, *VALUES[type_name]])]
+        rows: list[Row] = [{"id": i, "v": v} for i, v in enumerate([None, *_values(place, type_name)])]
         place.make("value", made)
         upsert = WriteSpec("value", made, ("id",), Operation.UPSERT)
         if kind == "json":  # how it is spelled may change, so the checks of `Place.run` do not fit
@@ -89,7 +95,7 @@ class ValueTests:
     def test_a_change_of_value_is_seen_and_shown(self, place: Place, type_name: str) -> None:
         kind = self._exact(place, type_name)
         made = fields(id="integer", v=type_name)
-        values = [None, *VALUES[type_name]]
+        values = [None, *_values(place, type_name)]
         place.make("value", made, [{"id": i, "v": v} for i, v in enumerate(values)])
         shifted = [{"id": i, "v": v} for i, v in enumerate(values[1:] + values[:1])]
         plan = place.plan(WriteSpec("value", made, ("id",), Operation.UPSERT), shifted)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from headgate.app.moving import manifest_of
 from headgate.app.project import Definition, Project, only
 from headgate.app.service import destination_name
 from headgate.ledger.queue import Queue
 from headgate.ledger.triggers import Triggers, Turn
 from headgate.model.run import Kind, Run
 from headgate.model.work import Work, WorkKind
+from headgate.model.write import Operation
 
 
 class WorkQueue:
@@ -27,7 +29,10 @@ class WorkQueue:
 
     def put(self, turn: Turn, definition: Definition, reason: str, files: Sequence[str] | None) -> int:
         """See `clock.Queue`."""
-        settings = [] if files is None else [only(definition.spec.source, files)]
+        spec = definition.spec
+        # What a mirror does not see it takes to be gone; and a list may be about files that came before it.
+        whole = files is None or spec.operation is Operation.MIRROR or any(map(manifest_of(definition), files))
+        settings = [] if whole else [only(spec.source, files or (), rooted=spec.moves_files)]
         operation, destination = definition.spec.operation.value, destination_name(self._project, definition)
         run = Run(definition.name, Kind.RUN, operation, destination, definition.fingerprint, datetime.now(UTC))
         run.base = str(definition.base)

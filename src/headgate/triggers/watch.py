@@ -20,7 +20,7 @@ from headgate.app.project import Definition, Project, lies_here
 from headgate.ledger.triggers import Watched
 from headgate.model.incremental import seconds_of
 from headgate.model.triggers import WatchSpec
-from headgate.spi.place import Entry, Place, is_pattern, looked_in, matches
+from headgate.spi.place import Entry, Place, below, is_pattern, looked_in, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def listing(project: Project, definition: Definition) -> list[Listed]:
     source, watch = definition.spec.source, definition.spec.watch
     assert watch is not None
     place, paths = project.place(source)
+    paths = list(map(below, paths)) if definition.spec.moves_files else paths
     if place is None:
         return sorted(_local(paths, definition.base, watch.done_file), key=lambda f: f.path)
     with closing(place):
@@ -106,7 +107,7 @@ def folders(project: Project, definition: Definition) -> list[Path]:
     if not lies_here(definition.spec.source):
         return []
     _, paths = project.place(definition.spec.source)
-    fixed = (looked_in(Path(p).expanduser().as_posix())[0] for p in paths)
+    fixed = (looked_in(Path(below(p)).expanduser().as_posix())[0] for p in paths)
     return sorted({definition.base / folder for folder in fixed})
 
 

@@ -54,7 +54,11 @@ def test_values_stay_as_written(tmp_path: Path, field: str, value: str) -> None:
             "imports/products.yaml:3:27: fields.sku.type: 'decimall' is not a type",
         ),
         ("from: Sku", "from: Sku, expr: a", "imports/products.yaml:3:8: fields.sku: a field is made in one way"),
-        (", table: product", "", "imports/products.yaml:9:14: destination.table is missing"),
+        (
+            ", table: product",
+            "",
+            "imports/products.yaml:9:14: destination: a destination of records has a connection and a table; table is missing",
+        ),
         ("  name: Name", "  name: Name\n  name: Other", "imports/products.yaml:5:3: 'name' is written twice"),
         ("key: sku", "key: [sku", "imports/products.yaml:"),
         ("from: Sku", "from: Sku, lookup: units", "the lookup 'units', which is not defined"),

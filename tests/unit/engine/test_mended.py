@@ -235,7 +235,9 @@ def test_a_formula_without_its_value_is_told_of(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(path)
     book["Rejects"]["C2"].value = "=1+1"
     book.save(path)
-    assert read(path).notes == ["fix.xlsx: 1 formulas were saved without their value and count as empty"]
+    assert read(path).notes == [
+        "fix.xlsx: 1 formula was saved without its value and counts as empty: have a spreadsheet program open and save the workbook"
+    ]
 
 
 def test_records_in_several_sheets_are_all_read(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headgate.connectors.files import FileSource
+from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
 
 from .conftest import Read, Reading
@@ -106,6 +107,55 @@ def test_a_character_cut_by_the_end_of_the_sample_is_no_reason_to_doubt_utf8(rea
 def test_an_encoding_that_shows_late_is_seen(read: Read) -> None:
     text = "id,t\n" + "1,plain\n" * 80_000 + "2,café à Zürich\n" * 8000
     assert read(text.encode("cp1252")).findings["encoding"] == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("body", "guessed"),
+    [
+        ("Łódź żółć\n2,Gdańsk".encode("iso8859-2"), True),
+        ("café\n2,".encode() + b"caf\xe9", True),
+        ("café\n2,à côté".encode("cp1252"), False),  # the other encodings that fit make the same of it
+        ("café\n2,à côté".encode(), False),
+    ],
+)
+def test_a_run_warns_of_an_encoding_that_is_a_guess(body: bytes, guessed: bool, read: Read) -> None:
+    warnings = read(b"id,t\n1," + body + b"\n").findings["warnings"]
+    assert warnings == (
+        ["read as cp1252, which is a guess: check the accented letters, and say source.encoding"] if guessed else []
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["don’t, it’s", "“big” lamp", "5 – 10 m", "50 µm ± 3°", "12 m²", "«bonjour» ½ l", "ø 20 × 4", "3 € – café"]
+)
+def test_signs_that_offices_write_are_told_from_letters_of_older_machines(text: str, read: Read) -> None:
+    got = read(f"id,t\n1,{text}\n".encode("cp1252"))
+    assert got.findings["encoding"] == "cp1252"
+    assert text.startswith(got.rows[0][1])
+
+
+def test_no_encoding_is_a_guess_that_is_said(read: Read) -> None:
+    assert read("id,t\n1,Łódź\n".encode("iso8859-2"), encoding="iso8859-2").findings["warnings"] == []
+
+
+@pytest.mark.parametrize("between", ["", "\n\n"])
+def test_a_header_that_stands_there_once_more_is_still_a_header(between: str, read: Read) -> None:
+    got = read(f"sku,name,price\nA-1,x,1\nA-2,y,2\n{between}sku,name,price\nA-3,z,3\n")
+    assert got.findings["header"] == 1
+    assert [r[0] for r in got.rows] == ["A-1", "A-2", "sku", "A-3"]
+
+
+@pytest.mark.parametrize("text", ["Bob,Nice\nAnn,Paris\nBob,Nice\n", "7,Nice,3\n8,Paris,4\n7,Nice,3\n"])
+def test_a_first_record_that_comes_again_is_no_header(text: str, read: Read) -> None:
+    assert read(text).findings["header"] is False
+
+
+@pytest.mark.parametrize("told", [{"delimiter": "\x01"}, {"encoding": "utf-8"}])
+def test_control_characters_that_are_meant_are_text(told: dict[str, str], read: Read) -> None:
+    text = "a\x01b\x01c\n1\x012\x013\n4\x015\x016\n"
+    assert read(text, **told).rows == [("1", "2", "3"), ("4", "5", "6")]
+    with pytest.raises(SourceError, match="is not text"):
+        read(text)
 
 
 def test_titles_above_the_header_are_left_out_and_told(read: Read) -> None:

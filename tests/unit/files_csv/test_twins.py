@@ -9,12 +9,12 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.connectors.files import stray
+from headgate.connectors.files import blanks, stray
 from headgate.connectors.files.base import Input
 from headgate.connectors.files.csv_fast import FastReader
 from headgate.connectors.files.csv_scan import open_csv
 from headgate.connectors.files.csv_tolerant import TolerantReader
-from headgate.connectors.files.dialect import Dialect
+from headgate.connectors.files.dialect import WHITESPACE, Dialect
 from headgate.connectors.files.lines import Splitter, places, stretches
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch
@@ -160,6 +160,20 @@ def test_keeping_odd_quotes_changes_nothing_but_what_was_refused_for_them(rows: 
         assert {n: r for n, r in kept.items() if n not in bad} == good
         assert {n: c for n, c in bad.items() if n not in kept} == still
         assert all(bad[n] == "RD03" for n in kept.keys() - good.keys())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.tuples(VALUE, VALUE).map(",".join), NASTY, st.sampled_from(["", " ", "a\udce9,b"])), max_size=6
+    ),
+    st.sampled_from([Dialect(), Dialect(quote=""), Dialect(WHITESPACE)]),
+)
+def test_lines_of_unknown_width_read_at_once_are_those_judged_one_by_one(rows: list[str], dialect: Dialect) -> None:
+    splitter = blanks.splitter(dialect, None)
+    lines, raw = splitter.lines("".join(row + "\n" for row in rows))
+    one_by_one = splitter._assemble(lines, raw, list(range(len(lines))), last=True, values=True)
+    assert splitter.records(lines, raw, last=True) == one_by_one
 
 
 @settings(max_examples=200, deadline=None)

@@ -120,11 +120,13 @@ def test_types_the_library_does_not_know_are_exact_too(opened):
             field("span", "fixed", name="D", size=12, logicalType="duration"),
         ],
     }
-    far = 200_000 * 366 * 86_400 * 1_000_000
+    far, farther = 2_932_896 * 86_400 * 1_000_000, 200_000 * 366 * 86_400 * 1_000_000
     span = b"".join(n.to_bytes(4, "little") for n in (1, 2, 3004))
-    data = as_long(1_700_000_000_123_456_789) + as_long(far) + UUID(int=7).bytes + span
-    scan = opened("avro", container(schema, (1, data)))
-    records = next(scan.batches()).records
+    data = [as_long(1_700_000_000_123_456_789) + as_long(n) + UUID(int=7).bytes + span for n in (far, farther)]
+    scan = opened("avro", container(schema, (2, b"".join(data))))
+    batch = next(scan.batches())
+    records = batch.records
+    assert [(f.problem.code, f.problem.column, f.raw["far"]) for f in batch.faults] == [("RD09", "far", str(farther))]
     assert records.column("ns").cast(pa.int64()).to_pylist() == [1_700_000_000_123_456_789]
     assert records.column("far").cast(pa.int64()).to_pylist() == [far]
     assert records.column("uuid").to_pylist() == [str(UUID(int=7))]

@@ -83,3 +83,42 @@ def test_a_nul_in_a_text_is_a_fault(read, tmp_path):
     assert [(f.ordinal, f.problem.code, f.problem.column, f.raw) for f in got.faults] == [
         (1, "RD07", "t", {"n": "2", "t": "a\0b"})
     ]
+
+
+def test_dates_no_person_could_write_are_faults(read, tmp_path):
+    last = dt.datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001
+    table = pa.table(
+        {
+            "id": pa.array(range(6)),
+            "d": pa.array([2_932_896, 2_932_897, -719_163, 2**31 - 1, 0, 0], pa.date32()),
+            "t": pa.array([last, None, None, None, None, None], pa.timestamp("us")),
+            "z": pa.array([0, 0, 0, 0, 2**63 - 1, -719_163 * 86_400 * 10**6], pa.timestamp("us", "UTC")),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    got = read("parquet", tmp_path / "t.parquet")
+    assert [(r["id"], r["d"], r["t"]) for r in got.records] == [(0, dt.date(9999, 12, 31), last)]
+    faults = [f for b in got.batches for f in b.faults]
+    assert [(f.ordinal, f.problem.code, f.problem.column, f.problem.value) for f in faults] == [
+        (1, "RD09", "d", "10000-01-01"), (2, "RD09", "d", "0000-12-31"), (3, "RD09", "d", "infinity"),
+        (4, "RD09", "z", "infinity"), (5, "RD09", "z", "0000-12-31T00:00:00.000000+00:00"),
+    ]  # fmt: skip
+    assert faults[3].raw == {"id": "4", "d": "1970-01-01", "t": None, "z": "infinity"}
+
+
+def test_nanoseconds_are_kept_also_beside_a_fault_and_in_lists(opened, tmp_path):
+    fine = [1_714_557_600_123_456_789, 1_714_557_600_000_000_001]
+    table = pa.table(
+        {
+            "at": pa.array(fine, pa.timestamp("ns")),
+            "list": pa.array([[n] for n in fine], pa.list_(pa.timestamp("ns"))),
+            "span": pa.array([1, 2], pa.duration("ns")),
+            "text": ["a", "b\0c"],
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    (batch,) = opened("parquet", tmp_path / "t.parquet").batches()
+    assert batch.records["at"].cast(pa.int64()).to_pylist() == fine[:1]
+    assert json.loads(batch.records["list"][0].as_py()) == ["2024-05-01T10:00:00.123456789"]
+    assert batch.records["span"].to_pylist() == ["0:00:00.000000001"]
+    assert [(f.problem.code, f.raw["at"]) for f in batch.faults] == [("RD07", "2024-05-01T10:00:00.000000001")]

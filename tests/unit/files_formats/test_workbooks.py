@@ -114,6 +114,25 @@ def test_shares_and_amounts_are_numbers_and_hidden_rows_are_noted(read, tmp_path
         assert got.scan.findings["notes"] == ["1 rows are hidden, and are read as the others are"]
 
 
+def test_a_hidden_sheet_is_read_if_it_is_named_or_the_only_one(read, tmp_path):
+    book = openpyxl.Workbook()
+    for state, name in (("hidden", "Codes"), ("veryHidden", "More"), ("visible", "Prices")):
+        sheet = book.create_sheet(name)
+        sheet.sheet_state = state
+        sheet.append(["sheet", "x"])
+        sheet.append([name, "y"])
+    book.save(tmp_path / "a.xlsx")
+    got = read("xlsx", tmp_path / "a.xlsx")
+    assert got.records == [{"sheet": "Prices", "x": "y"}]
+    assert got.scan.findings["notes"] == []
+    named = read("xlsx", tmp_path / "a.xlsx", sheet="More")
+    assert named.records == [{"sheet": "More", "x": "y"}]
+    assert named.scan.findings["notes"] == ["the sheet is hidden"]
+    del book["Prices"]
+    book.save(tmp_path / "b.xlsx")
+    assert read("xlsx", tmp_path / "b.xlsx").records == [{"sheet": "Codes", "x": "y"}]
+
+
 def test_ods_values_repeated_rows_and_hidden_ones(read, ods):
     got = read(
         "xlsx",

@@ -190,7 +190,26 @@ def test_formulas_give_their_saved_values_and_missing_ones_are_noted(read, tmp_p
     book.save(path)
     got = read("xlsx", path)
     assert got.records == [{"a": "x", "b": None}]
-    assert "1 formulas" in got.scan.findings["notes"][0]
+    (warning,) = got.scan.findings["warnings"]
+    assert "1 formula was saved without its value" in warning
+    assert warning in got.scan.findings["notes"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ('<c r="B2" t="str"><f>""</f><v></v></c>', 0),  # the value is a text without characters
+        ('<c r="B2" t="str"><f>""</f><v/></c>', 0),
+        ('<c r="B2"><f>A2*2</f><v/></c>', 1),
+        ('<c r="B2"><f t="shared" si="0"/></c>', 1),
+        ('<c r="B2"><f t="shared" ref="B2:B3" si="0">A2</f></c>', 1),
+        ('<c r="B2"><f t="shared" si="0"/><v>2</v></c>', 0),
+    ],
+)
+def test_formulas_without_their_value_are_told_from_those_whose_value_is_empty(cell, count, read, book):
+    path = rewritten(book([["a", "b"], ["1", 7]]), lambda xml: re.sub(r'<c r="B2".*?</c>', lambda _: cell, xml))
+    warnings = read("xlsx", path).scan.findings["warnings"]
+    assert [w.partition(" ")[0] for w in warnings] == [str(count)] * (count > 0)
 
 
 def test_merged_cells_among_the_records_are_noted(read, tmp_path):

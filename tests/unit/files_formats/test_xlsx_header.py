@@ -26,6 +26,7 @@ def found(rows, wanted=None, skip=None, named=None):
         ([["Price list", "", "", ""], ["as of", dt.date(2024, 1, 1), "", ""], ["by", "Ann", "", ""], HEAD, *DATA], 3),
         ([HEAD, *[["A-1", "", "", ""]] * 3], 0),
         ([["region", 2022.0, 2023.0, "sum"], ["North", 1.0, 2.0, 3.0], ["South", 1.0, 2.0, 3.0]], 0),
+        ([["region", 2022, 2023, "sum"], ["North", 1, 2, 3], ["South", 1, 2, 3]], 0),
         ([["code", "name", "group", "kind"], ["00501", "Lamp", "Home", "x"], ["00502", "Desk", "Home", "x"]], 0),
         ([["sku", "name", "", "from"], *DATA], 0),
         ([HEAD, *DATA, HEAD, *DATA], 0),

@@ -268,3 +268,16 @@ def test_memory_is_bounded_by_a_record(tmp_path: Path):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 60
+
+
+@pytest.mark.parametrize("document", ["<catalog/>", "<catalog xmlns='urn:x' xmlns:a='urn:a'>\n</catalog>"])
+def test_an_empty_root_is_no_record(document, opened, read):
+    with pytest.raises(SourceError, match="nothing in its element catalog") as e:
+        opened("xml", document)
+    assert "source.records" in e.value.hint
+    assert read("xml", document, records="product", columns=["@id"]).records == []
+
+
+@pytest.mark.parametrize(("document", "record"), [("<n>5</n>", {"text()": "5"}), ("<n a='5'/>", {"@a": "5"})])
+def test_a_root_with_something_in_it_is_the_record(document, record, read):
+    assert read("xml", document).records == [record]

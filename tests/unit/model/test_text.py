@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -23,3 +24,25 @@ def test_the_text_of_a_value(value: object, text: str | None) -> None:
     assert text_form(value) == text
     if value is not None:
         assert text_array(pa.array([value, None])).to_pylist() == [text, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (dt.datetime(2024, 1, 1, 10, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2024-01-01T08:00:00Z"),
+        (dt.datetime(2024, 7, 1, 10, tzinfo=ZoneInfo("Europe/Paris")), "2024-07-01T08:00:00Z"),
+        (
+            dt.datetime(2024, 1, 1, 1, 0, 0, 500, tzinfo=dt.timezone(-dt.timedelta(hours=5))),
+            "2024-01-01T06:00:00.0005Z",
+        ),
+        (dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), "0001-01-01T00:00:00+02:00"),
+        (dt.time(10, 5, tzinfo=dt.UTC), "10:05:00+00:00"),
+    ],
+)
+def test_a_moment_is_the_same_in_whatever_zone_it_was_given(value: object, text: str) -> None:
+    assert text_form(value) == text
+
+
+def test_moments_of_a_column_with_a_zone_are_in_utc() -> None:
+    column = pa.array([0, None], pa.timestamp("us", "Europe/Paris"))
+    assert text_array(column).to_pylist() == ["1970-01-01T00:00:00Z", None]

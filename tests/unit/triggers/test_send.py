@@ -20,7 +20,7 @@ from headgate.model.errors import HeadgateError
 from headgate.model.triggers import MailSpec, TargetSpec
 from headgate.triggers.send import send, signed
 from support.hearing import listening
-from support.servers import free_port
+from support.ports import free_port
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BODY = {

@@ -25,6 +25,7 @@ _NATIVE: Final = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "VARCHAR",
     "BLOB",
 )  # fmt: skip
+_ENDLESS: Final = ("FLOAT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _NESTED: Final = ("STRUCT", "MAP", "UNION")
 
 
@@ -64,6 +65,7 @@ class DuckdbSnapshot:
         self.declared = {n: field_type(of) for n, of in types.items()}
         columns = columns_of(list(types), wanted, what)
         self._columns = [_readable(f"hg.{identifier(c)}", types[c]) for c in columns]
+        self._growing = types.get(wanted.growing, "")
         since = "" if wanted.since is None else _literal(wanted.since)
         self._where = wanted.later(f"hg.{identifier(wanted.growing)}", since)
         self.newest = self._newest()
@@ -93,9 +95,11 @@ class DuckdbSnapshot:
     def _newest(self) -> Value | None:
         if not self._wanted.growing:
             return None
-        found = self._session.rows(
-            f"select cast(max(hg.{identifier(self._wanted.growing)}) as varchar) from {self._from} hg{self._where}"
-        )[0][0]
+        column = f"hg.{identifier(self._wanted.growing)}"
+        where = self._where
+        if self._growing in _ENDLESS:  # beyond infinity and NaN, which are above all, nothing would ever be new
+            where += f" {'and' if where else 'where'} isfinite({column})"
+        found = self._session.rows(f"select cast(max({column}) as varchar) from {self._from} hg{where}")[0][0]
         return None if found is None else str(found)
 
     def pages(self) -> Iterator[Page]:
@@ -122,10 +126,10 @@ def _literal(value: Value | bool) -> str:
 
 def _readable(column: str, of: str) -> str:
     """The column as something that every part of Headgate knows; what it does not know as text, lists and structs as JSON."""
-    if of in _NATIVE or of.startswith("DECIMAL"):
-        return column
     if of.endswith("]") or of.startswith(_NESTED):
         return f"cast(to_json({column}) as varchar)"
+    if of in _NATIVE or of.startswith("DECIMAL"):
+        return column
     if of in ("DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE"):
         return column
     return f"cast({column} as varchar)"

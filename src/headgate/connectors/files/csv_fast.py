@@ -20,6 +20,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headgate.model.instances import Instances
 from headgate.spi.source import BATCH_ROWS
 
 from .dialect import Dialect
@@ -27,7 +28,8 @@ from .dialect import Dialect
 # Longer records are left to the tolerant reading; the parser's memory is a multiple of this.
 _LONGEST = 2 << 20
 _BUFFER = 8 << 20
-_MEMORY = "300MB"
+# Files change between two readings.
+_instances = Instances({"threads": 1, "memory_limit": "300MB", "enable_external_file_cache": False})
 
 
 class FastReader:
@@ -76,6 +78,7 @@ class FastReader:
         """Whether the dialect, the file's name and the number of columns are within what the parser does well."""
         return (
             width > 1
+            and not dialect.runs
             and dialect.newline == "\n"
             and not dialect.escape
             and len(dialect.delimiter.encode()) <= 4
@@ -97,11 +100,11 @@ class FastReader:
 
         self.at, self.count, self.done = start, 0, False
         del self._long[:], self._more[:], self._firsts[:], self._bytes[:]
-        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY, "temp_directory": ""})
+        own = _instances.borrow()
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, 2)
-                for batch in connection.sql(self._query(skip)).to_arrow_reader(BATCH_ROWS):
+                for batch in own.con.sql(self._query(skip)).to_arrow_reader(BATCH_ROWS):
                     given = pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
                     end = self._weigh(file, given, line_end, size)
                     if end is None or (stop is not None and end > stop) or _has_blank(given):
@@ -121,7 +124,7 @@ class FastReader:
             # The text is not as the dialect says, or a record is too long: the tolerant reading tells which.
             return
         finally:
-            connection.close()
+            own.close()
 
     def _query(self, skip: int) -> str:
         def text(value: str) -> str:

@@ -71,7 +71,11 @@ def is_header(rows: Sequence[Row], top: int, given: Sequence[str] | None) -> tup
             filled
         )
         return named, 0.5
-    points = sum(_vote(c, [r[i] for r in body if i < len(r) and r[i]]) for i, c in enumerate(head))
+    points = _votes(head, body)
+    others = [r for r in body if list(r) != list(head)]
+    if len(others) < len(body) and (votes := _votes(head, others)) >= 1:
+        # Where reports were joined the header stands there once more, among records that are unlike it.
+        points = votes
     points += 0.3 * sum(_word(c) in _COMMON for c in filled)
     if len(set(filled)) == len(filled) and all(_NAME.fullmatch(c.strip()) for c in filled):
         points += 0.5
@@ -80,6 +84,11 @@ def is_header(rows: Sequence[Row], top: int, given: Sequence[str] | None) -> tup
         points -= 0.5
     sure = min(1.0, 0.5 + abs(points) / (2 * max(2.0, len(head) * 0.5)))
     return points > 0, round(sure, 2)
+
+
+def _votes(head: Sequence[Cell], body: Sequence[Sequence[Cell]]) -> float:
+    """What all columns say together."""
+    return sum(_vote(c, [r[i] for r in body if i < len(r) and r[i]]) for i, c in enumerate(head))
 
 
 def _vote(cell: Cell, column: Sequence[Cell]) -> float:

@@ -13,6 +13,7 @@ from headgate.model.record import Batch, Origin
 
 from . import detect
 from .base import Input
+from .blanks import splitter
 from .csv_fast import FastReader
 from .csv_tolerant import TolerantReader
 from .lines import Splitter, places, stretches
@@ -83,7 +84,7 @@ class CsvScan:
     def _splitter(self) -> Splitter:
         options = self._given.options
         keep, fill = options.stray_quotes == "keep", options.ragged == "fill"
-        return Splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record, keep=keep, fill=fill)
+        return splitter(self._found.dialect, len(self._schema), options.nulls, options.max_record, keep=keep, fill=fill)
 
     def _stop(self, path: Path) -> int | None:
         """The byte at which the table ends, where that is not the end of the file."""
@@ -107,9 +108,9 @@ class CsvScan:
         fast, names = self._fast, self._schema.names
         if fast is None or (ordinals and ordinals[-1] >= fast.count):
             return None
-        splitter = self._splitter()
+        reader = self._splitter()
         try:
-            return [dict(zip(names, splitter.record(text), strict=True)) for text in fast.texts(ordinals)]
+            return [dict(zip(names, reader.record(text), strict=True)) for text in fast.texts(ordinals)]
         except OSError as e:
             raise self._gone(e) from e
 

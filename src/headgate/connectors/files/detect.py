@@ -94,6 +94,7 @@ def look(given: Input) -> Found:
             for one in left
         ],
         "notes": _notes(written, guessed, found, left, mended=0 if options.stray_quotes == "keep" else piece.mended),
+        "warnings": encoding.warnings,
     }
     return Found(
         encoding=encoding,

@@ -22,6 +22,10 @@ _BOMS: Final = (
 _SINGLE: Final = ("cp1252", "iso8859-15", "cp1250", "cp1251", "koi8-r", "cp850", "cp437", "mac-roman")
 _DOUBLE: Final = ("shift_jis", "euc-kr", "gb18030", "big5")
 _CHUNK = 1 << 20
+_GUESS = 0.7
+_WRITING = 0.85
+"""From which plausibility on a text looks as one that somebody wrote: less is what is left of one in another encoding."""
+_MEASURES = "µ±²³°×¼½¾"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,12 @@ class Encoding:
     bom: int = 0
     sure: float = 1.0
     note: str = ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every run should say of it: that it is no more than a guess."""
+        guess = f"read as {self.name}, which is a guess: check the accented letters, and say source.encoding"
+        return [guess] if self.sure < _GUESS else []
 
     @property
     def is_utf8(self) -> bool:
@@ -149,8 +159,11 @@ def _likeliest(piece: bytes) -> Encoding:
     best = max(scores, key=lambda n: scores[n])
     if best == "iso8859-15" and "€" not in piece.decode(best):
         best = "cp1252"
-    rival = max((s for n, s in scores.items() if n != best), default=0.0)
-    sure = 0.85 if scores[best] - rival > 0.1 else 0.6
+    text = piece.decode(best, "replace")
+    # Encodings that make the same text of it are no rivals: it does not matter which of them it is.
+    rivals = (s for n, s in scores.items() if n != best and piece.decode(n, "replace") != text)
+    rival = max(rivals, default=0.0)
+    sure = 0.85 if scores[best] - rival > 0.1 and scores[best] >= _WRITING else 0.6
     return Encoding(best, 0, sure, f"not UTF-8; {best} is the likeliest of those that fit, check the accented letters")
 
 
@@ -167,32 +180,48 @@ def _plausible(text: str) -> float:
 
 
 def _point(before: str, c: str, after: str) -> float:
+    """How much a character looks as if somebody wrote it there."""
     kind = unicodedata.category(c)
     inside = before.isalpha() and after.isalpha()
+    if c in _MEASURES and (c == "µ" or not inside):
+        return 0.7
     if kind[0] == "L":
-        if _hangul(c):
-            return 1.0
-        if "\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff":
-            # Chinese read as Korean is such a mixture.
-            return -1.0 if _hangul(before) or _hangul(after) else 1.0
-        if "\uff61" <= c <= "\uff9f":
-            return 0.2
-        script = unicodedata.name(c, "?").split()[0]
-        neighbours = [n for n in (before, after) if n.isalpha()]
-        if any(unicodedata.name(n, "?").split()[0] != script for n in neighbours):
-            return -1.0
-        if kind == "Lu" and before.islower():
-            return -1.0
-        if script == "LATIN" and len(neighbours) == 2 and not (before.isascii() or after.isascii()):
-            return -0.5
-        common = c in "àâäáãåæçèéêëìíîïñòóôöõøœßùúûüýÿÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØŒÙÚÛÜÝ" or script == "CYRILLIC"
-        return (1.0 if common else 0.6) - (0.0 if neighbours else 0.3)
+        return _letter(before, c, after)
     if kind in ("Cc", "Cn", "Co") or c == "\ufffd":
         return -2.0
-    if kind == "So" or (kind == "Sk") or kind == "Sm":
-        return -1.0 if inside else (0.6 if c in "°©®" else -0.2)
+    if kind in ("So", "Sk", "Sm"):
+        return -1.0 if inside else (0.6 if c in "©®" else -0.2)
+    return _sign(before, c, after, inside=inside)
+
+
+def _letter(before: str, c: str, after: str) -> float:
+    if _hangul(c):
+        return 1.0
+    if "\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff":
+        # Chinese read as Korean is such a mixture.
+        return -1.0 if _hangul(before) or _hangul(after) else 1.0
+    if "\uff61" <= c <= "\uff9f":
+        return 0.2
+    script = unicodedata.name(c, "?").split()[0]
+    neighbours = [n for n in (before, after) if n.isalpha()]
+    if any(unicodedata.name(n, "?").split()[0] != script for n in neighbours):
+        return -1.0
+    if c.isupper() and before.islower():
+        return -1.0
+    if script == "LATIN" and len(neighbours) == 2 and not (before.isascii() or after.isascii()):
+        return -0.5
+    common = c in "àâäáãåæçèéêëìíîïñòóôöõøœßùúûüýÿÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØŒÙÚÛÜÝ" or script == "CYRILLIC"
+    return (1.0 if common else 0.6) - (0.0 if neighbours else 0.3)
+
+
+def _sign(before: str, c: str, after: str, *, inside: bool) -> float:
+    opens = c in "“«" and not before.isalnum() and not after.isspace()
+    closes = c in "”»" and not after.isalnum() and not before.isspace()
+    dash = c in "–—" and not before.isalpha() and not after.isalpha()
+    if opens or closes or dash or (c == "’" and inside):
+        return 1.0
     if c in "€£–—‘’“”…•«»§\u00a0":
-        return 0.8 if not inside or c == "’" else -0.5
+        return -0.5 if inside else 0.8
     return -0.5 if inside else 0.2
 
 

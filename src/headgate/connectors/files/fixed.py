@@ -147,6 +147,7 @@ class FixedScan:
             "header": self._header or False,
             "width": self._width if self._width is not None else f"{self._places[-1].begin} and the rest",
             "sure": {"encoding": self._encoding.sure},
+            "warnings": self._encoding.warnings,
             "notes": self._notes,
         }
 

@@ -69,13 +69,14 @@ def opener(name: str) -> Format:
     return cast("Format", getattr(import_module(f"{_HERE}.{module}"), function))
 
 
-def tell(path: Path, name: str, given: str | None) -> str:
+def tell(path: Path, name: str, given: str | None, *, is_text: bool = False) -> str:
     """The format of an uncompressed file.
 
     Args:
         path: where its bytes are.
         name: the file as the user named it.
         given: what the definition says; it must be true.
+        is_text: the definition says how its text is written, so control characters in it are meant.
 
     Raises:
         SourceError: the file is empty, is of a kind we do not read, or is not what its name or the definition says.
@@ -106,10 +107,10 @@ def tell(path: Path, name: str, given: str | None) -> str:
             if b"\0" not in head
             else "Check that the file is whole.",
         )
-    if not named and not content and _binary(head):
+    if not named and not content and not is_text and _binary(head):
         raise SourceError(f"{name} is neither text nor a format that is known", hint=f"Known are {', '.join(OPENERS)}.")
-    if named in ("csv", "fixed") and _binary(head):
-        raise SourceError(f"{name} is not text", hint="Check that it is the right file, or set source.encoding.")
+    if named in ("csv", "fixed") and not is_text and _binary(head):
+        raise SourceError(f"{name} is not text", hint="Check that it is the right file, or say its source.encoding.")
     return named or content or ("xml" if _TAG.match(head.removeprefix(codecs.BOM_UTF8)) else "csv")
 
 

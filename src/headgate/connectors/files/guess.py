@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .dialect import Dialect
-from .lines import Splitter
+from . import aligned
+from .blanks import splitter
+from .dialect import WHITESPACE, Dialect
 
 DELIMITERS: Final = {",": 1.0, "\t": 1.0, ";": 1.0, "|": 1.0, "^": 0.9, "~": 0.9, ":": 0.6, " ": 0.5, "§": 0.9, "¦": 0.9, "¬": 0.9,
               "\x01": 1.0, "\x1f": 1.0}  # fmt: skip
@@ -21,6 +23,7 @@ NAMES: Final = {
     "~": "tilde",
     ":": "colon",
     " ": "blank",
+    WHITESPACE: "runs of blanks",
     ", ": "comma and blank",
     "; ": "semicolon and blank",
     "\t\t": "two tabs",
@@ -59,20 +62,18 @@ def guess(text: str, delimiter: str | None, quote: str | None, escape: str | Non
     else:
         quotes = ['"'] + (["'"] if sample.count("'") > 1 else [])
     candidates = [delimiter] if delimiter else [d for d in DELIMITERS if d in sample]
-    best, best_score, second = Dialect(delimiter or ",", quotes[0], "", newline), 0.0, 0.0
-    for d in candidates:
-        for q in quotes:
-            if delimiter is None and d == q:
-                continue
-            dialect = Dialect(d, q, escape if escape is not None and escape != q else _escape(sample, d, q), newline)
-            score = _score(sample, dialect) * DELIMITERS.get(d, 1.0) * (0.97 if q == "'" else 1.0)
-            if score > best_score + 1e-9:
-                if d != best.delimiter:
-                    second = best_score
-                best, best_score = dialect, score
-            elif d != best.delimiter:
-                second = max(second, score)
+    dialects = [Dialect(d, q, _escaped(sample, d, q, escape), newline)
+                for d in candidates for q in quotes if delimiter or d != q]  # fmt: skip
     notes: list[str] = []
+    if delimiter is None:
+        runs, sure, fixed = aligned.proposed(sample, dialects, quotes)
+        if runs is not None:
+            return Guess(runs, sure, ())
+        notes += [aligned.FIXED] if fixed else []
+    otherwise = Dialect(delimiter or ",", quotes[0], "", newline)
+    if delimiter and quote is not None and dialects == [otherwise]:
+        return Guess(otherwise, 1.0, tuple(notes))
+    best, best_score, second = _best(sample, dialects, otherwise)
     if best_score <= 0 and delimiter is None:
         notes.append("nothing separates values: every line is read as one column; say delimiter if that is wrong")
         return Guess(replace(best, delimiter=","), 0.5, tuple(notes))
@@ -82,6 +83,20 @@ def guess(text: str, delimiter: str | None, quote: str | None, escape: str | Non
         best = _longer(sample, best)
     sure = 1.0 if delimiter else round(min(1.0, 0.5 + 0.5 * (1 - second / best_score)) if best_score else 0.5, 2)
     return Guess(best, sure, tuple(notes))
+
+
+def _best(sample: str, dialects: Sequence[Dialect], otherwise: Dialect) -> tuple[Dialect, float, float]:
+    """The dialect with the best score, its score, and the best one with another delimiter."""
+    best, best_score, second = otherwise, 0.0, 0.0
+    for dialect in dialects:
+        score = _score(sample, dialect) * DELIMITERS.get(dialect.delimiter, 1.0) * (0.97 if dialect.quote == "'" else 1)
+        if score > best_score + 1e-9:
+            if dialect.delimiter != best.delimiter:
+                second = best_score
+            best, best_score = dialect, score
+        elif dialect.delimiter != best.delimiter:
+            second = max(second, score)
+    return best, best_score, second
 
 
 def _newline(text: str) -> str:
@@ -103,11 +118,15 @@ def _first_lines(text: str, newline: str) -> str:
     return text[: cut + len(newline)] if cut > 0 else text
 
 
+def _escaped(sample: str, delimiter: str, quote: str, given: str | None) -> str:
+    return given if given is not None and given != quote else _escape(sample, delimiter, quote)
+
+
 def _escape(sample: str, delimiter: str, quote: str) -> str:
     """A backslash, where quotes inside quotes have one and are not doubled."""
     if not quote or "\\" + quote not in sample:
         return ""
-    d, q = re.escape(delimiter), re.escape(quote)
+    d, q = "[ \\t]" if delimiter == WHITESPACE else re.escape(delimiter), re.escape(quote)
     # `"C:\",next` ends a value; `\"` anywhere else inside one is an escape.
     inside = len(re.findall(rf"\\{q}(?!\s*(?:{d}|\r|\n|\Z))", sample))
     doubled = len(re.findall(rf"(?<!{q})(?<!{d})(?<!\n){q}{q}(?!{q}|{d}|\r|\n|\Z)", sample))
@@ -119,9 +138,8 @@ def _score(sample: str, dialect: Dialect) -> float:
 
     The two factors are those of data consistency measures: rows of equal width, and values that look like something.
     """
-    splitter = Splitter(dialect, None)
-    lines, raw = splitter.lines(sample)
-    found = splitter.records(lines, raw, last=True)
+    reader = splitter(dialect, None)
+    found = reader.records(*reader.lines(sample), last=True)
     rows = [r for r in found.rows if len(r) > 1 or (r and r[0])]
     if not rows:
         return 0.0
@@ -158,12 +176,15 @@ def _without_quote(sample: str, dialect: Dialect, notes: list[str]) -> Dialect:
     """The dialect without its quote where the sample's quotes are plain text that happens to begin a value."""
     if dialect.quote not in sample:
         return dialect
-    splitter = Splitter(dialect, None)
-    lines, raw = splitter.lines(sample)
-    found = splitter.records(lines, raw, last=True)
+    reader = splitter(dialect, None)
+    found = reader.records(*reader.lines(sample), last=True)
     bad = sum(b.code == "RD03" for b in found.bad)
     plain = _score(sample, replace(dialect, quote="", escape=""))
-    if bad > 2 and bad > 0.2 * sum(dialect.quote in line for line in lines) and plain > _score(sample, dialect):
+    if (
+        bad > 2
+        and bad > 0.2 * sum(dialect.quote in line for line in sample.split(dialect.newline))
+        and plain > _score(sample, dialect)
+    ):
         notes.append(f"{dialect.quote} is text here, it does not enclose values")
         return replace(dialect, quote="", escape="")
     return dialect
@@ -196,8 +217,8 @@ def _can_be(grown: str, delimiter: str) -> bool:
 
 def _as_regular(sample: str, dialect: Dialect, wide: Dialect) -> bool:
     """Whether the rows are as many and as wide with blanks beside every delimiter that are no part of the values."""
-    splitter, wider = Splitter(dialect, None), Splitter(wide, None)
-    rows = splitter.records(*splitter.lines(sample), last=True).rows
+    narrow, wider = splitter(dialect, None), splitter(wide, None)
+    rows = narrow.records(*narrow.lines(sample), last=True).rows
     others = wider.records(*wider.lines(sample), last=True).rows
     (width, n), (other, m) = ((Counter(map(len, r)).most_common(1) or [(0, 0)])[0] for r in (rows, others))
     return 1 < width == other and m >= n and any(c and c[0] == " " for r in rows for c in r[1:])

@@ -11,6 +11,7 @@ from headgate.model.spec import SourceSpec
 
 from . import csv_header, ending
 from .csv_header import Row
+from .dialect import WHITESPACE
 from .lines import Cell
 
 
@@ -93,6 +94,9 @@ def find(rows: Sequence[Row], options: SourceSpec, name: str, *, whole: bool = T
     if cells is not None and options.columns is None:
         cells = _without_blank_names(cells, body, notes)
     width = _width(body, cells)
+    if options.delimiter == WHITESPACE and cells is not None and len(cells) == width - 1:
+        # A name of nothing cannot be written there, and statistics programs leave it out above the names of rows.
+        cells = [None, *cells]
     columns = _names(cells, width, options.columns, notes, name)
     if header is None and given is None and not options.columns:
         notes.append("no header was found: the columns are numbered; name them with columns, or say header: true")

@@ -101,6 +101,15 @@ def shown(text: str) -> str:
     return SURROGATE.sub(_shown, text)
 
 
+def _is_text(lines: list[str]) -> bool:
+    """Whether there are no bytes in them that are no text. Writing them all as UTF-8 is far quicker than a search for such."""
+    try:
+        "".join(lines).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _shown(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
@@ -220,7 +229,7 @@ _GARBAGE: tuple[Cell, ...] = ()
 
 
 class Splitter:
-    """Splits lines into records and records into values.
+    """Splits lines into records and records into values. For any dialect, `blanks.splitter` makes the right one.
 
     Args:
         dialect: how they are written.
@@ -231,12 +240,16 @@ class Splitter:
         fill: values that a record lacks at its end are none, and empty ones too many there are left out.
     """
 
+    # What joins values where it is not what separates them.
+    _joint = ""
+
     def __init__(
         self, dialect: Dialect, width: int | None, nulls: Sequence[str] = (), longest: int = 16 << 20, *,
         keep: bool = False, fill: bool = False,
     ) -> None:  # fmt: skip
         self._dialect, self._keep, self._fill = dialect, keep, fill
-        self._delimiter, self._quote, self._newline = dialect.delimiter, dialect.quote, dialect.newline
+        self._delimiter = self._joint or dialect.delimiter
+        self._quote, self._newline = dialect.quote, dialect.newline
         self._escape = dialect.escape or dialect.quote
         self._width, self.longest = width, longest
         # A line of delimiters alone is as blank as one of nothing.
@@ -246,16 +259,14 @@ class Splitter:
             self._compile()
 
     def _compile(self) -> None:
-        d, q, e = (re.escape(c) for c in (self._delimiter, self._quote, self._escape))
-        blank = "[ \t]*".replace(self._delimiter, "") if self._delimiter in " \t" else "[ \t]*"
+        q, e = re.escape(self._quote), re.escape(self._escape)
+        blank, plain, end, before, behind = self._edges()
         if self._escape == self._quote:
             body = f"[^{q}]*+(?:{q}{q}[^{q}]*+)*+"
             self._unescape = re.compile(f"{q}({q})")
         else:
             body = f"[^{q}{e}]*+(?:{e}.[^{q}{e}]*+)*+(?:{e}\\Z)?"
             self._unescape = re.compile(f"{e}([{q}{e}])")
-        plain = f"[^{d}]*+" if len(self._delimiter) == 1 else f"(?:(?!{d}).)*+"
-        end = f"({d}|\\Z)"
         flags = re.DOTALL
         self._field: Callable[[str, int], re.Match[str] | None] = re.compile(
             f"(?:{blank}{q}({body}){q}{blank}|((?!{q}){plain})){end}", flags
@@ -263,8 +274,17 @@ class Splitter:
         self._body = re.compile(body, flags).match
         self._close = re.compile(f"{q}{blank}{end}", flags).match
         # A line whose quoted values all begin and end on it, and which has no other quotes: told without splitting it.
-        before = f"(?<![^{d[-1]}])" if len(self._delimiter) == 1 else f"(?:(?<={d})|(?<!.))"
-        self._closed = re.compile(f"[^{q}]*+(?:{before}{q}{body}{q}(?:(?={d})|\\Z)[^{q}]*+)*+", flags).fullmatch
+        self._closed = re.compile(f"[^{q}]*+(?:{before}{q}{body}{q}{behind}[^{q}]*+)*+", flags).fullmatch
+
+    def _edges(self) -> tuple[str, str, str, str, str]:
+        """Patterns: blanks that may be around quotes; a value without quotes; what ends a value, a group for what says
+        that there is another; what may be before a value in quotes; what may be behind it."""
+        d = re.escape(self._delimiter)
+        blank = "[ \t]*".replace(self._delimiter, "") if self._delimiter in " \t" else "[ \t]*"
+        single = len(self._delimiter) == 1
+        plain = f"[^{d}]*+" if single else f"(?:(?!{d}).)*+"
+        before = f"(?<![^{d[-1]}])" if single else f"(?:(?<={d})|(?<!.))"
+        return blank, plain, f"({d}|\\Z)", before, f"(?:(?={d})|\\Z)"
 
     # ---------------------------------------------------------------- lines and values
 
@@ -320,7 +340,8 @@ class Splitter:
         """
         quote, delimiter, width = self._quote, self._delimiter, self._width
         if width is None:
-            odd = list(range(len(lines)))
+            odd = [i for i, x in enumerate(lines) if not x or (quote and quote in x)]
+            clean = clean and _is_text(lines)
         elif width == 1 and not any(sign and sign in "\n".join(lines) for sign in (quote, delimiter)):
             odd = []
         elif quote:
@@ -356,7 +377,9 @@ class Splitter:
                 continue
             if i > start:
                 done.count += i - start
-                if values:
+                if values and self._width is None:
+                    done.rows += map(self._plain, lines[start:i])
+                elif values:
                     self._split(lines[start:i], done.cells)
             if i == len(lines):
                 break

@@ -136,8 +136,12 @@ class FileSource:
 
     def _open(self, given: Input, compression: str) -> Scan:
         name = packed.inner_name(given.name, compression)
+        told, delimiter = self._options.told_format, self._options.delimiter
+        is_text = self._options.encoding is not None or (
+            delimiter is not None and delimiter != "\t" and delimiter < " "
+        )
         try:
-            return formats.opener(formats.tell(given.path, name, self._options.told_format))(given)
+            return formats.opener(formats.tell(given.path, name, told, is_text=is_text))(given)
         except OSError as e:
             raise SourceError(
                 f"{given.name} cannot be read: {e.strerror or e}", hint="Check the file and its permissions."

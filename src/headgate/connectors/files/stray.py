@@ -34,11 +34,12 @@ def split(line: str, dialect: Dialect, width: int) -> list[tuple[str, bool]]:
     is text. Of the ways to cut the line so, the least odd is taken; where there is none, or several, or where there
     would be too many to try, the result is empty.
     """
-    pieces = line.split(dialect.delimiter)
+    places = dialect.pieces(line)
+    pieces = [line[begin:end] for begin, end in places]
     count = len(pieces)
     if count < width or count * count * width > _MOST:
         return []
-    spans = [list(_spans(pieces, i, dialect)) for i in range(count)]
+    spans = [list(_spans(line, places, pieces, i, dialect)) for i in range(count)]
     best: list[dict[int, _Way]] = [{0: _Way(0, 1, 0, quoted=False)}, *({} for _ in pieces)]
     for i in range(count):
         for values, so_far in best[i].items():
@@ -47,7 +48,7 @@ def split(line: str, dialect: Dialect, width: int) -> list[tuple[str, bool]]:
     found = best[count].get(width)
     if found is None or found.ways > 1:
         return []
-    return _values(pieces, best, width, dialect)
+    return _values(line, places, best, width, dialect)
 
 
 def _offer(ways: dict[int, _Way], values: int, way: _Way) -> None:
@@ -58,7 +59,9 @@ def _offer(ways: dict[int, _Way], values: int, way: _Way) -> None:
         ways[values] = there._replace(ways=there.ways + way.ways)
 
 
-def _spans(pieces: list[str], i: int, dialect: Dialect) -> Iterator[tuple[int, int, bool]]:
+def _spans(
+    line: str, places: list[tuple[int, int]], pieces: list[str], i: int, dialect: Dialect
+) -> Iterator[tuple[int, int, bool]]:
     """The values that may begin with piece `i`: the piece behind them, how odd they are, whether they are in quotes."""
     quote, blanks = dialect.quote, _blanks(dialect)
     if not pieces[i].lstrip(blanks).startswith(quote):
@@ -67,7 +70,7 @@ def _spans(pieces: list[str], i: int, dialect: Dialect) -> Iterator[tuple[int, i
     yield i + 1, _ODD_BEFORE, False
     for end in range(i + 1, len(pieces) + 1):
         if pieces[end - 1].rstrip(blanks).endswith(quote):
-            text = dialect.delimiter.join(pieces[i:end]).strip(blanks)
+            text = line[places[i][0] : places[end - 1][1]].strip(blanks)
             if len(text) > 1:
                 yield end, _ODD_INSIDE * _alone(text[1:-1], dialect), True
 
@@ -80,12 +83,14 @@ def _alone(inside: str, dialect: Dialect) -> bool:
     return dialect.quote in inside.replace(escape + dialect.quote, "")
 
 
-def _values(pieces: list[str], best: list[dict[int, _Way]], width: int, dialect: Dialect) -> list[tuple[str, bool]]:
+def _values(
+    line: str, places: list[tuple[int, int]], best: list[dict[int, _Way]], width: int, dialect: Dialect
+) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
-    end = len(pieces)
+    end = len(places)
     for values in range(width, 0, -1):
         way = best[end][values]
-        text = dialect.delimiter.join(pieces[way.begin : end])
+        text = line[places[way.begin][0] : places[end - 1][1]]
         found.append((text.strip(_blanks(dialect))[1:-1] if way.quoted else text, way.quoted))
         end = way.begin
     return found[::-1]
@@ -93,4 +98,6 @@ def _values(pieces: list[str], best: list[dict[int, _Way]], width: int, dialect:
 
 def _blanks(dialect: Dialect) -> str:
     """What may stand between a delimiter and a quote."""
+    if dialect.runs:
+        return ""
     return " \t".replace(dialect.delimiter, "") if dialect.delimiter in " \t" else " \t"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin
 from headgate.spi.columns import plain, scan_column, scan_type
-from headgate.spi.nul import nul_fault, with_nul
+from headgate.spi.unreadable import unreadable
 
 from .base import Input
 from .gather import without
@@ -41,17 +41,15 @@ class TypedColumns:
         self.notes = [f"lists and structs become JSON text: {', '.join(nested)}"] if nested else []
 
     def batch(self, records: pa.RecordBatch, first: int) -> Batch:
-        """Records of the file, the first of which has the number `first`; those with a NUL in a text are faults."""
+        """Records of the file, the first of which has the number `first`; those with a value that no record may have are
+        faults (`headgate.spi.unreadable`)."""
         columns = [self._column(records.column(n), self.schema.field(n).type) for n in self.names]
         whole = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        bad = with_nul(whole.columns)
+        bad = unreadable(whole)
         if not bad:
             return Batch(whole, range(first, first + whole.num_rows))
-        rows = whole.take(pa.array(bad)).to_pylist()
-        raws = [{k: None if v is None else str(v) for k, v in row.items()} for row in rows]
-        faults = tuple(Fault(first + n, *nul_fault(raw)) for n, raw in zip(bad, raws, strict=True))
-        out = set(bad)
-        kept = [n for n in range(whole.num_rows) if n not in out]
+        faults = tuple(Fault(first + n, *bad[n]) for n in bad)
+        kept = [n for n in range(whole.num_rows) if n not in bad]
         return Batch(whole.take(pa.array(kept, pa.int64())), [first + n for n in kept], faults)
 
     def locate(self, ordinals: Sequence[int]) -> list[Origin]:

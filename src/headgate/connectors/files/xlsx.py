@@ -27,7 +27,7 @@ _CHUNK = 2048
 
 
 def open_xlsx(given: Input, sheet: str | None = None) -> Scan:
-    """Open one sheet of a workbook: `sheet`, else `source.sheet`, else the first with records.
+    """Open one sheet of a workbook: `sheet`, else `source.sheet`, else the first with records, of the hidden ones last.
 
     Raises:
         SourceError: the file is no workbook, is damaged or locked, or has no such sheet or no records.
@@ -37,7 +37,7 @@ def open_xlsx(given: Input, sheet: str | None = None) -> Scan:
     if name is not None:
         return SheetScan(given, _load(given, book, name))
     spare = None
-    for candidate in book.sheets:
+    for candidate in sorted(book.sheets, key=lambda name: name in book.hidden):
         scan = SheetScan(given, _load(given, book, candidate))
         if not scan.empty:
             return scan
@@ -53,6 +53,7 @@ class _Loaded:
     """A sheet in memory.
 
     Attributes:
+        hidden: whether the sheet is not shown.
         left: columns before the first used one, which calamine leaves out.
         look: what the XML tells beyond the cells; None where there is no such XML.
     """
@@ -60,6 +61,7 @@ class _Loaded:
     kind: str
     name: str
     sheet: Any
+    hidden: bool
     left: int
     look: Look | None
 
@@ -78,7 +80,12 @@ def _load(given: Input, book: Book, name: str) -> _Loaded:
                 f"{given.name}, sheet {name}, is damaged: {e}", hint="Open the workbook and save it again."
             ) from None
         return _Loaded(
-            book.kind, name, sheet, sheet.start[1] if sheet.start else 0, looked.result() or _of_table(book, name)
+            book.kind,
+            name,
+            sheet,
+            name in book.hidden,
+            sheet.start[1] if sheet.start else 0,
+            looked.result() or _of_table(book, name),
         )
 
 
@@ -234,13 +241,19 @@ def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
     merged = [r for r in loaded.sheet.merged_cell_ranges or () if r[1][0] >= header.first]
     if merged:
         notes.append(f"{len(merged)} merged cells among the records: only the first cell of each has the value")
+    if loaded.hidden:
+        notes.append("the sheet is hidden")
     if loaded.look is None:
         notes.append(f"cells with errors cannot be told from empty ones in {loaded.kind}")
     elif errors := sum(len(cells) for row, cells in loaded.look.errors.items() if row >= header.first):
         notes.append(f"{errors} cells hold errors; their records are refused")
-    if loaded.look and loaded.look.unvalued:
-        notes.append(f"{loaded.look.unvalued} formulas were saved without their value and count as empty")
+    warnings = []
+    if loaded.look and (unvalued := loaded.look.unvalued):
+        one = unvalued == 1
+        said = f"{unvalued} formula{' was' if one else 's were'} saved without {'its value and counts' if one else 'their values and count'} as empty"
+        warnings.append(f"{said}: have a spreadsheet program open and save the workbook")
+        notes += warnings
     if loaded.look and loaded.look.hidden:
         notes.append(f"{loaded.look.hidden} rows are hidden, and are read as the others are")
     row = False if header.row is None else header.row + 1
-    return {"format": loaded.kind.lower(), "sheet": loaded.name, "header": row, "notes": notes}
+    return {"format": loaded.kind.lower(), "sheet": loaded.name, "header": row, "notes": notes, "warnings": warnings}

@@ -39,12 +39,14 @@ class Book:
         kind: XLSX, XLSB, XLS or ODS.
         opened: calamine's workbook.
         sheets: names of the sheets that hold cells, in the workbook's order.
+        hidden: those of them that are not shown.
         tables: what was seen of an ODS workbook's sheets.
     """
 
     kind: str
     opened: Any
     sheets: tuple[str, ...]
+    hidden: frozenset[str]
     tables: Mapping[str, Table]
 
 
@@ -65,14 +67,15 @@ def open_book(given: Input) -> Book:
         check_extent(given.name, name, table.rows, table.columns)
     try:
         opened = calamine.CalamineWorkbook.from_filelike(BytesIO(given.path.read_bytes()))
-        sheets = tuple(m.name for m in opened.sheets_metadata if m.typ == calamine.SheetTypeEnum.WorkSheet)
+        found = [m for m in opened.sheets_metadata if m.typ == calamine.SheetTypeEnum.WorkSheet]
     except calamine.PasswordError:
         raise _locked(given) from None
     except calamine.CalamineError as e:
         # Of what is no whole workbook of any kind it says only that.
         reason = f"it cannot be read as {kind}" if "detect file format" in str(e) else str(e)
         raise SourceError(f"{given.name} is a damaged workbook: {reason}", hint=_OPEN_AGAIN) from None
-    return Book(kind, opened, sheets, seen)
+    hidden = frozenset(m.name for m in found if m.visible != calamine.SheetVisibleEnum.Visible)
+    return Book(kind, opened, tuple(m.name for m in found), hidden, seen)
 
 
 def check_extent(file: str, sheet: str, rows: int, columns: int) -> None:

@@ -123,7 +123,8 @@ def _is_header(row: Row, below: Sequence[Row]) -> bool:
     """Whether the cells are words (or years), mostly different, and few of them come again below."""
     cells = [(at, _name(cell)) for at, cell in enumerate(row) if cell != ""]
     words = [name for at, name in cells if isinstance(row[at], str) and name and not _NUMERIC.fullmatch(name)]
-    years = [at for at, _ in cells if (v := row[at]) and isinstance(v, float) and v == int(v) and 1900 <= v <= 2100]
+    # XLS has whole numbers, of the other kinds of workbooks all numbers are floats.
+    years = [at for at, _ in cells if isinstance(v := row[at], int | float) and 1900 <= v <= 2100 and v == int(v)]
     if not words or len(words) + len(years) < len(cells) or len(years) > len(words):
         return False
     if len({name.casefold() for _, name in cells}) * 2 < len(cells):

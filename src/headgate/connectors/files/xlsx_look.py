@@ -23,7 +23,10 @@ _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
 _REF = re.compile(rb"""\br=["']([A-Z]*)(\d+)["']""")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
 _HIDDEN = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden=["'](?:1|true)["']""")
-_UNVALUED = re.compile(rb"</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)")
+_UNVALUED = re.compile(
+    rb"<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|(</(?:\w+:)?c>))"
+)
+_TEXT = re.compile(rb"""\bt=["']str["']""")
 
 
 @dataclass(slots=True)
@@ -133,8 +136,8 @@ def _through(f: BinaryIO) -> Look:
 
 def _rows(piece: bytes, row: int, seen: Look) -> int:
     """Look through whole rows; `row` is the one before them, and the last of them is returned."""
-    if b"</f>" in piece or b":f>" in piece:
-        seen.unvalued += len(_UNVALUED.findall(piece))
+    if b"<f" in piece or b":f" in piece:
+        seen.unvalued += sum(not _is_empty_text(piece, m) for m in _UNVALUED.finditer(piece))
     if b"hidden=" in piece:
         seen.hidden += len(_HIDDEN.findall(piece))
     if b't="e"' not in piece and b"t='e'" not in piece:
@@ -149,6 +152,14 @@ def _rows(piece: bytes, row: int, seen: Look) -> int:
         if _ERROR.search(match[2]) and (value := _VALUE.search(piece, match.end())):
             seen.errors.setdefault(row, {})[column] = value[1].decode(errors="replace")
     return row
+
+
+def _is_empty_text(piece: bytes, formula: re.Match[bytes]) -> bool:
+    """Whether the formula's value is there, and is a text without characters."""
+    if formula[1] is not None:
+        return False
+    cell = max(piece.rfind(b"<c ", 0, formula.start()), piece.rfind(b":c ", 0, formula.start()))
+    return _TEXT.search(piece, max(cell, 0), formula.start()) is not None
 
 
 def _last_row(piece: bytes, row: int) -> int:

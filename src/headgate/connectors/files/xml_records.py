@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from headgate.model.errors import SourceError
 
 from .xml_parser import Parser
 
+_NO_VALUE: Final = re.compile("xmlns(:|$)|xsi:")
 _SAMPLE: Final = 1 << 20
 
 
@@ -172,20 +174,33 @@ def find(name: str, file: BinaryIO, *, utf8: bool, longest: int) -> str:
         raise SourceError(
             f"{name} has several elements that are repeated: {told}", hint="Say source.records: one of them."
         )
-    return "/" + "/".join(outer[0] if outer else seen.single())
+    path = outer[0] if outer else seen.single()
+    if len(path) == 1 and not seen.filled:
+        raise SourceError(
+            f"{name} has nothing in its element {path[0]}, so it is not known what its records are",
+            hint="Where that may be so, say source.records and source.columns.",
+        )
+    return "/" + "/".join(path)
 
 
 class _Seen:
-    """Counts which elements stand beside others of their name (`headgate.connectors.files.xml_parser.Handler`)."""
+    """Counts which elements stand beside others of their name (`headgate.connectors.files.xml_parser.Handler`).
+
+    Attributes:
+        repeated: elements that do, by their path, and how often.
+        filled: whether there is anything but an element.
+    """
 
     def __init__(self) -> None:
         self._path: list[str] = []
         self._beside: list[Counter[str]] = [Counter()]
         self._below: dict[tuple[str, ...], set[str]] = defaultdict(set)
         self.repeated: Counter[tuple[str, ...]] = Counter()
+        self.filled = False
 
-    def start(self, name: str, attributes: list[str]) -> None:  # noqa: ARG002 - what every handler is told
+    def start(self, name: str, attributes: list[str]) -> None:
         short = local(name)
+        self.filled = self.filled or bool(self._path) or any(not _NO_VALUE.match(a) for a in attributes[::2])
         self._below[tuple(self._path)].add(short)
         beside = self._beside[-1]
         beside[short] += 1
@@ -200,7 +215,7 @@ class _Seen:
         self._beside.pop()
 
     def text(self, data: str) -> None:
-        pass
+        self.filled = self.filled or bool(data.strip())
 
     def single(self) -> tuple[str, ...]:
         """The element that holds more than one other that holds others itself: all of the document's data."""

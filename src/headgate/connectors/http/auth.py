@@ -68,7 +68,8 @@ class Tokens:
         """See `Login`."""
         if not self._token or (self._expires is not None and self._now() >= self._expires):
             self.renew()
-        return {"Authorization": f"Bearer {self._token}"}
+        header = self._auth.header
+        return {header: self._token} if header else {"Authorization": f"Bearer {self._token}"}
 
     def query(self) -> Mapping[str, str]:
         """See `Login`."""

@@ -2,103 +2,74 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from urllib3 import BaseHTTPResponse, Timeout
+from urllib3 import Timeout
 from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
     HTTPError,
-    LocationParseError,
-    NewConnectionError,
-    ReadTimeoutError,
-    SSLError,
 )
 
 import headgate
 from headgate.model.errors import SourceError
-from headgate.spi.address import pools
+from headgate.spi.address import AddressRefusedError, pools
 from headgate.spi.secrets import Secrets, is_secret
 
 from .auth import login
+from .exchange import REDIRECTS, Answer, Call, LostError, UndoneError, lost, save
 from .options import ApiOptions, spacing
 
-_REDIRECTS = (301, 302, 303, 307, 308)
+_MOVED = (301, 307, 308)
 _BUSY = (408, 500, 502, 503, 504)
 _MOST_REDIRECTS = 5
-_BLOCK = 1 << 16
 _EXCERPT = 300
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# Beyond both, what a packed answer unpacks to is no data.
-_LARGE, _RATIO = 1 << 30, 200
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 clock, pause = time.monotonic, time.sleep
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request.
-
-    Attributes:
-        page: number of the page it asks for, for messages; 0 where it asks for none.
-        repeatable: whether it may be sent again when it is not known what became of it.
-        login: whether it says who is asking.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    page: int = 0
-    repeatable: bool = True
-    login: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A good answer, its body in a file.
-
-    Attributes:
-        call: what was asked.
-        headers: by name in lower case.
-    """
-
-    call: Call
-    status: int
-    headers: Mapping[str, str]
-    body: Path
-
-    @property
-    def kind(self) -> tuple[str, str]:
-        """The media type and the character set of ``Content-Type``; empty where it does not say."""
-        kind, _, rest = self.headers.get("content-type", "").partition(";")
-        name, _, value = rest.strip().partition("=")
-        return kind.strip().lower(), value.strip(" \"'").lower() if name.strip().lower() == "charset" else ""
-
-
-class _LostError(Exception):
-    """An exchange did not come to its end.
+class Turns:
+    """Turns at an API, evenly spaced. From any thread.
 
     Args:
-        unsent: the server has not seen the request.
-        hopeless: it will not be otherwise the next time.
+        spacing: seconds from one to the next.
     """
 
-    def __init__(self, what: str, hint: str, *, unsent: bool = False, hopeless: bool = False) -> None:
-        super().__init__(what)
-        self.hint, self.unsent, self.hopeless = hint, unsent, hopeless
+    def __init__(self, spacing: float) -> None:
+        self._spacing, self._due = spacing, 0.0
+        self._lock = threading.Lock()
+
+    def take(self, wait: Callable[[float], None]) -> None:
+        """Wait for the next; what `wait` raises goes on, and the turn with it."""
+        with self._lock:
+            early = self._due - clock()
+            self._due = max(self._due, clock()) + self._spacing
+        if early > 0:
+            wait(early)
+
+
+_TURNS: dict[tuple[str, str], Turns] = {}
+_TURNS_LOCK = threading.Lock()
+
+
+def turns_of(url: str, rate: str) -> Turns:
+    """The turns at the API at a URL: what a connection allows is shared by all of a process that use it."""
+    with _TURNS_LOCK:
+        return _TURNS.setdefault((url, rate), Turns(spacing(rate)))
 
 
 class Client:
@@ -108,13 +79,17 @@ class Client:
         self.options = options
         self.secrets = Secrets()
         self.secrets.add(*(value for name, value in options.headers.items() if is_secret(name)))
-        self._pools = pools(private=options.private, ca=options.ca)
-        self._spacing = spacing(options.rate) if options.rate else 0.0
-        self._due = 0.0
+        self._pools = pools(private=options.private, ca=options.ca, most=options.concurrency)
+        self._renewing = threading.Lock()
+        self._turns = turns_of(options.url, options.rate) if options.rate else None
+        self._renewed = 0.0
         self._login = login(options.auth, self.secrets, self._post_form, lambda: clock())
 
-    def send(self, call: Call, to: Path) -> Answer:
+    def send(self, call: Call, to: Path, also: Collection[int] = ()) -> Answer:
         """Send a request, and again where that helps; the body of the answer is written to a file.
+
+        Args:
+            also: statuses that are good answers beside those that always are.
 
         Raises:
             SourceError: there is no good answer.
@@ -122,25 +97,58 @@ class Client:
         renewed = False
         attempt = 0
         while True:
+            here = call.rest.at if call.rest is not None and call.rest.of else 0
             try:
-                status, headers = self._follow(call, to)
-            except _LostError as e:
+                status, headers = self._kept(call, to)
+            except LostError as e:
+                if call.rest is not None and call.rest.of and call.rest.at > here:
+                    attempt = 0  # it gets on
                 again = not e.hopeless and (e.unsent or call.repeatable)
                 if not again or attempt >= self.options.retries:
                     raise self.failure(call, f"{e}{_times(attempt)}", e.hint) from e.__cause__
-                pause(_backoff(attempt))
+                pause(backoff(attempt))
                 attempt += 1
                 continue
-            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status in also:
                 return Answer(call, status, headers, to)
             if status == HTTPStatus.UNAUTHORIZED and call.login and not renewed and self._login.renew():
                 renewed = True
                 continue
+            if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and here:
+                continue  # once, as it begins anew
             wait = self._wait(call, status, headers, attempt)
             if wait is None or attempt >= self.options.retries:
                 raise self._refused(call, status, headers, to, attempt)
             pause(wait)
             attempt += 1
+
+    def exchange(self, call: Call, wait: Callable[[float], None] | None = None) -> tuple[int, Mapping[str, str], bytes]:
+        """One exchange, not repeated: status, headers by lower-case name, and the body. From any thread.
+
+        Args:
+            wait: waits seconds for its turn, before anything is sent; what it raises goes on.
+
+        Raises:
+            LostError: it did not come to its end.
+            UndoneError: there is no way to log in, or it may not be sent there.
+            SourceError: it leads to where it may not, or the answer is too large.
+        """
+        out = io.BytesIO()
+        status, headers = self._follow(call, out, wait)
+        return status, headers, out.getvalue()
+
+    def renew(self, since: float) -> bool:
+        """Log in anew after a refusal; False where there is no way to. From any thread.
+
+        Args:
+            since: when the request was sent, by `clock`: who logged in later has done it for all.
+        """
+        with self._renewing:
+            if self._renewed <= since:
+                if not self._login.renew():
+                    return False
+                self._renewed = clock()
+            return True
 
     def reach(self, to: Path) -> str:
         """The status that the connection's URL is answered with; only being turned away is an error.
@@ -150,12 +158,12 @@ class Client:
         """
         call = Call("GET", self.options.url)
         try:
-            status, headers = self._follow(call, to)
-        except _LostError as e:
+            status, headers = self._kept(call, to)
+        except LostError as e:
             raise self.failure(call, str(e), e.hint) from e.__cause__
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise self._refused(call, status, headers, to, 0)
-        return f"{status} {_phrase(status)}"
+        return f"{status} {phrase(status)}"
 
     def failure(self, call: Call, what: str, hint: str = "") -> SourceError:
         """An error that says which request it is about, without secrets."""
@@ -188,78 +196,111 @@ class Client:
             answer = self.send(Call("POST", full, headers, form, login=False), Path(folder) / "token")
             return answer.body.read_bytes()
 
-    def _follow(self, call: Call, to: Path) -> tuple[int, Mapping[str, str]]:
-        """One exchange, through redirects: status, headers by lower-case name, and the body in a file."""
+    def _kept(self, call: Call, to: Path) -> tuple[int, Mapping[str, str]]:
+        """One exchange, with the body of the answer in a file."""
+        try:
+            with to.open("r+b" if call.rest is not None and call.rest.at else "wb") as out:
+                return self._follow(call, out)
+        except HTTPError:
+            raise
+        except OSError as e:
+            raise SourceError(
+                f"an answer cannot be kept in {to.parent}: {e.strerror or e}",
+                hint="Make room there, or set TMPDIR to another folder.",
+            ) from e
+
+    def _follow(
+        self, call: Call, to: IO[bytes], wait: Callable[[float], None] | None = None
+    ) -> tuple[int, Mapping[str, str]]:
+        """One exchange, through redirects: status, and headers by lower-case name."""
         home = origin(call.url)
         for _ in range(_MOST_REDIRECTS + 1):
-            status, headers = self._once(call, to)
-            if status not in _REDIRECTS or not (target := headers.get("location")):
+            status, headers = self._once(call, to, wait)
+            if status not in REDIRECTS or not (target := headers.get("location")):
                 return status, headers
             url = self.leads_to(call, target)
             if urlsplit(url).scheme not in ("http", "https") or (
                 call.url.startswith("https:") and url.startswith("http:")
             ):
-                raise self.failure(call, f"{status}, which leads to {self.secrets.url(url)}, without TLS", _URL_HINT)
+                raise self._led(call, status, f"{url}, without TLS")
             away = origin(url) != home
             if call.method != "GET" and (away or status not in (307, 308)):
-                raise self.failure(call, f"{status}, which leads to {self.secrets.url(url)}", _URL_HINT)
+                raise self._led(call, status, url)
             # Whoever is asked elsewhere must not learn how to log in here.
-            call = Call("GET", url, page=call.page, login=False) if away else replace(call, url=url)
+            call = Call("GET", url, page=call.page, login=False, rest=call.rest) if away else replace(call, url=url)
         raise self.failure(call, f"more than {_MOST_REDIRECTS} redirects", _URL_HINT)
 
-    def _once(self, call: Call, to: Path) -> tuple[int, Mapping[str, str]]:
-        headers = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
-        headers["User-Agent"] = f"headgate/{headgate.__version__}"
-        url = call.url
-        if call.login:
-            headers |= {**self.options.headers, **call.headers, **self._login.headers()}
-            url = with_query(url, self._login.query())
-        else:
-            headers |= call.headers
-        self._check_headers(call, headers)
-        self._pace()
+    def _led(self, call: Call, status: int, to: str) -> SourceError:
+        """A request that leads elsewhere. What has moved is not done here; 302 and 303 may be the answer to what was."""
+        error = self.failure(call, f"{status}, which leads to {self.secrets.url(to)}", _URL_HINT)
+        return UndoneError(error.message, hint=error.hint) if status in _MOVED else error
+
+    def _once(self, call: Call, to: IO[bytes], wait: Callable[[float], None] | None) -> tuple[int, Mapping[str, str]]:
+        try:
+            url, headers = self._signed(call)
+        except SourceError as e:
+            raise UndoneError(e.message, hint=e.hint) from e.__cause__
+        if self._turns is not None:
+            self._turns.take(wait or pause)
         try:
             response = self._pools.urlopen(
-                call.method, url, headers=headers, body=call.body, redirect=False, retries=False, preload_content=False,
+                call.method, url, headers=headers, body=call.body() if callable(call.body) else call.body, redirect=False, retries=False, preload_content=False,
                 timeout=Timeout(connect=self.options.timeout, read=self.options.timeout),
             )  # fmt: skip
             try:
-                _save(response, to)
+                save(response, to, call.rest)
                 found = {name.lower(): value for name, value in response.headers.items()}
             except BaseException:
                 response.close()
                 raise
             response.release_conn()
+        except AddressRefusedError as e:
+            raise UndoneError(e.message, hint=e.hint) from None
         except (HTTPError, UnicodeError) as e:
-            raise _lost(e, self.options) from e
+            raise lost(e, self.options) from e
         return response.status, found
+
+    def _signed(self, call: Call) -> tuple[str, dict[str, str]]:
+        """Where a request goes, and its headers, with what says who is asking.
+
+        Raises:
+            SourceError: the login is refused, or a header has a character that none can have.
+        """
+        headers = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
+        headers["User-Agent"] = f"headgate/{headgate.__version__}"
+        url = call.url
+        if call.login:
+            with self._renewing:  # of several threads one logs in
+                headers |= {**self.options.headers, **call.headers, **self._login.headers()}
+                url = with_query(url, self._login.query())
+        else:
+            headers |= call.headers
+        if call.rest is not None and call.rest.of and call.rest.at:
+            headers |= {
+                "Range": f"bytes={call.rest.at}-", "If-Range": call.rest.of, "Accept-Encoding": "identity",
+            }  # fmt: skip
+        self._check_headers(call, headers)
+        return url, headers
 
     def _check_headers(self, call: Call, headers: Mapping[str, str]) -> None:
         """Refuse what no header can have, without showing it."""
         for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            if not _HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
                 hint = "Look for a line end or another odd character in it, or at the end of a secret."
                 raise self.failure(call, f"the header {name!r} has a character that no header can have", hint)
 
-    def _pace(self) -> None:
-        if not self._spacing:
-            return
-        if (early := self._due - clock()) > 0:
-            pause(early)
-        self._due = max(self._due, clock()) + self._spacing
-
     def _wait(self, call: Call, status: int, headers: Mapping[str, str], attempt: int) -> float | None:
         """How long to wait before the request is sent again; None if that is no use."""
-        told = _retry_after(headers.get("retry-after", ""))
+        told = retry_after(headers.get("retry-after", ""))
         if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.SERVICE_UNAVAILABLE and told is not None):
             if told is not None and told > self.options.max_wait:
                 return None
-            return _backoff(attempt) if told is None else told
-        return _backoff(attempt) if status in _BUSY and call.repeatable else None
+            return backoff(attempt) if told is None else told
+        return backoff(attempt) if status in _BUSY and call.repeatable else None
 
     def _refused(self, call: Call, status: int, headers: Mapping[str, str], body: Path, attempt: int) -> SourceError:
         said = excerpt(body)
-        what = f"{status} {_phrase(status)}{_times(attempt)}{f'; it said: {said}' if said else ''}"
+        what = f"{status} {phrase(status)}{_times(attempt)}{f'; it said: {said}' if said else ''}"
         return self.failure(call, what, self._hint(call, status, headers))
 
     def _hint(self, call: Call, status: int, headers: Mapping[str, str]) -> str:
@@ -277,7 +318,7 @@ class Client:
             return "Check the connection's URL and the request's path."
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             return "Check the request's method."
-        told = _retry_after(headers.get("retry-after", ""))
+        told = retry_after(headers.get("retry-after", ""))
         if told is not None and told > self.options.max_wait:
             return f"It asks to wait for {told:,.0f} s, longer than the connection's max_wait ({self.options.max_wait:,.0f} s)."
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -322,66 +363,23 @@ def excerpt(body: Path) -> str:
     return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
 
 
-def _save(response: BaseHTTPResponse, to: Path) -> None:
-    try:
-        with to.open("wb") as out:
-            for block in response.stream(_BLOCK, decode_content=True):
-                out.write(block)
-                if out.tell() > max(_LARGE, _RATIO * response.tell()):
-                    raise SourceError(
-                        f"an answer unpacks to more than {_LARGE >> 20:,} MiB, over {_RATIO} times its size",
-                        hint="That is no data; ask whoever runs the API.",
-                    )
-    except HTTPError:
-        raise
-    except OSError as e:
-        raise SourceError(
-            f"an answer cannot be kept in {to.parent}: {e.strerror or e}",
-            hint="Make room there, or set TMPDIR to another folder.",
-        ) from e
-
-
-def _lost(e: Exception, options: ApiOptions) -> _LostError:
-    """What happened, in words."""
-    if isinstance(e, NewConnectionError):
-        cause = e.__cause__
-        why = (cause.strerror if isinstance(cause, OSError) else None) or str(e).rpartition(": ")[2]
-        return _LostError(f"it cannot be reached: {why}", "Check the connection's URL, and the network.", unsent=True)
-    if isinstance(e, ConnectTimeoutError):
-        return _LostError(f"it cannot be reached within {options.timeout:g} s", _SLOW, unsent=True)
-    if isinstance(e, ReadTimeoutError):
-        return _LostError(f"no answer within {options.timeout:g} s", _SLOW)
-    if isinstance(e, SSLError):
-        why = str(e.args[0] if e.args else e)
-        hint = "If its certificate is from an authority of your own, name that in the connection's ca."
-        return _LostError(f"no secure connection: {why}", hint, unsent=True, hopeless="CERTIFICATE_VERIFY" in why)
-    if isinstance(e, DecodeError):
-        return _LostError(f"its answer cannot be unpacked: {e}", "Ask whoever runs it.")
-    if isinstance(e, LocationParseError | UnicodeError):
-        return _LostError("the URL has no sense", "Check the connection's URL.", hopeless=True)
-    return _LostError(f"the connection was lost: {e.args[0] if e.args else e}", "Try again later.")
-
-
-_SLOW = "Raise the connection's timeout, or ask for smaller pages."
-
-
 def _times(attempt: int) -> str:
     return f", {attempt + 1} times" if attempt else ""
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
 
 
-def _backoff(attempt: int) -> float:
+def backoff(attempt: int) -> float:
     """Twice as long each time, and not at the same moment as everybody else who was turned away."""
     return float(min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
 
 
-def _retry_after(told: str) -> float | None:
+def retry_after(told: str) -> float | None:
     """Seconds that ``Retry-After`` says, as a number or as a date."""
     told = told.strip()
     if told.isascii() and told.isdigit():

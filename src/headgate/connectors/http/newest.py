@@ -36,14 +36,16 @@ class Newest:
         return self._begin
 
     def is_new(self, record: bytes) -> bool:
-        """Take note of a record; whether it is to be read. APIs differ in whether what they are told counts itself."""
+        """Take note of a record; whether it is to be read. APIs differ in whether what they are told counts itself, and in how
+        exactly they take it: one may give all of the day again.
+        """
         value = text(members(record).get(self.column, b"null"))
         if value is None:
-            return True
+            return self._left is None
         self.found = True
         if self.value is None or _key(value) > _key(self.value):
             self.value = value
-        return value != self._left
+        return self._left is None or _key(value) > _key(self._left)
 
 
 def _begin(spec: IncrementalSpec, since: Since | None) -> str | int | float | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from headgate.model.errors import UsageError
 from headgate.model.strict import Strict
+
+from .presets import filled
+from .resource import AnswerSpec, EndpointSpec, FindSpec, PollSpec, ResourceSpec
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -54,9 +58,36 @@ class OAuth2(Strict):
     scope: str = Field("", description="What is asked for; several separated by blanks.")
     send: Literal["basic", "body"] = Field("basic", description="How the client's id and secret are sent.")
     params: dict[str, str] = Field({}, description="What else the token URL wants (`audience`).")
+    header: str = Field("", description="Header that has the token; by default `Authorization`, as a bearer token.")
 
 
 Auth = Annotated[BearerAuth | BasicAuth | ApiKeyAuth | OAuth2, Field(discriminator="type")]
+
+
+class PutOptions(Strict):
+    """How files are put on a server."""
+
+    method: Literal["PUT", "POST"] = Field("PUT", description="What a file is sent with, to its own address.")
+    form: str | None = Field(
+        None,
+        description="POST: the file is a field of this name in a form (`multipart/form-data`), sent to its folder's address.",
+    )
+    headers: dict[str, str] = Field({}, description="Headers beside those of every request.")
+
+    @model_validator(mode="after")
+    def _posted(self) -> PutOptions:
+        if self.form is not None and self.method != "POST":
+            raise ValueError("a form goes with method: POST")
+        return self
+
+
+class UsageSpec(Strict):
+    """Where answers say how much of a quota is used, and when to stop."""
+
+    header: str = Field(description="Header that says how many of how many requests are used (`api-usage=18/5000`).")
+    stop: float = Field(
+        100, gt=0, le=100, description="Percent of the quota; when so much is used, nothing more is sent."
+    )
 
 
 class ApiOptions(Strict):
@@ -66,7 +97,8 @@ class ApiOptions(Strict):
     auth: Auth | None = Field(None, description="How it is logged in.")
     headers: dict[str, str] = Field({}, description="Headers of every request.")
     rate: str | None = Field(
-        None, description="Most requests in a time: `5/s`, `100/m`, `1000/h`. They are evenly spaced."
+        None,
+        description="Most requests in a time: `5/s`, `100/m`, `1000/h`. They are evenly spaced, and shared by all imports of a process that use the connection.",
     )
     timeout: float = Field(30, gt=0, description="Seconds to wait for a connection, and for each part of an answer.")
     retries: int = Field(
@@ -82,7 +114,15 @@ class ApiOptions(Strict):
     private: bool = Field(
         False, description="Whether the API may be at an address that is not public (127.0.0.1, 10.0.0.1)."
     )
+    put: PutOptions = Field(PutOptions(), description="How files are put there (`operation: upload`).")
     ca: str | None = Field(None, description="File with certificates of authorities, for an API with one of your own.")
+    concurrency: int = Field(4, ge=1, le=64, description="Destination: most requests that are under way at once.")
+    usage: UsageSpec | None = Field(
+        None, description="Destination: where answers say how much of a quota is used, and when to stop."
+    )
+    resources: dict[str, ResourceSpec] = Field(
+        {}, description="Destination: what records can be sent to, by the name that `destination.table` has."
+    )
 
     @field_validator("url")
     @classmethod
@@ -105,6 +145,10 @@ class ApiOptions(Strict):
         return value
 
 
+_WITHIN = sorted({n for of in (ResourceSpec, FindSpec, EndpointSpec, AnswerSpec, PollSpec) for n in of.model_fields})
+"""Keys that stand within a connection's resources."""
+
+
 def spacing(rate: str) -> float:
     """Seconds between two requests.
 
@@ -123,6 +167,7 @@ def read(options: Mapping[str, Any]) -> ApiOptions:
     Raises:
         UsageError: one is not known or has no sense; the message has no values, which may be secrets.
     """
+    options = filled(options)
     try:
         return ApiOptions.model_validate({k: v for k, v in options.items() if k != "type"})
     except ValidationError as e:
@@ -130,5 +175,8 @@ def read(options: Mapping[str, Any]) -> ApiOptions:
         place = ".".join(str(p) for p in first["loc"])
         known = ", ".join(ApiOptions.model_fields)
         what = first["msg"].removeprefix("Value error, ")
-        hint = f"A connection to an API knows {known}." if first["type"] == "extra_forbidden" else ""
+        hint = ""
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), _WITHIN, n=1) if len(first["loc"]) > 1 else []
+            hint = f"Did you mean {near[0]!r}?" if near else f"A connection to an API knows {known}."
         raise UsageError(f"the connection's {place or 'options'}: {what}", hint=hint) from None

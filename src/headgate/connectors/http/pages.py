@@ -15,9 +15,10 @@ import msgspec
 
 from headgate.model.request import AskSpec, OffsetPagination, PagePagination, RequestSpec
 
-from .client import Answer, Call, Client, excerpt, origin, with_query
+from .client import Client, excerpt, origin, with_query
 from .document import Document, NoSuchPath, is_true, members, parse, text
-from .paging import Page, Turn, pager
+from .exchange import Answer, Call
+from .paging import NoCursor, Page, Turn, pager
 from .xml import as_json
 
 MOST_BYTES = 32 << 20
@@ -76,23 +77,24 @@ class Asking:
             SourceError: a page cannot be had.
         """
         if spec.parent is None:
-            yield from self._all(spec, values)
+            yield from self.all(spec, values)
             return
         parents = Asking(self._client, self.format, self._room.with_name("parent"))
-        for page in parents._all(spec.parent, values):
+        for page in parents.all(spec.parent, values):
             self.pages += 1
             if page.whole:
                 raise self._client.failure(page.answer.call, "parents are read from JSON only")
             for record in page.lines:
                 taken = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
-                for found in self._all(spec, {**values, **taken}):
+                for found in self.all(spec, {**values, **taken}):
                     if found.whole:
                         raise self._client.failure(found.answer.call, "records of parents are read from JSON only")
                     yield Found(
                         [self._with(found, line, taken) for line in found.lines], found.answer, found.whole, found.page
                     )
 
-    def _all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
+    def all(self, spec: AskSpec, values: Values) -> Iterator[Found]:
+        """The pages of one request, without parents (see `found`)."""
         turns = pager(spec.pagination)
         turn: Turn | None = turns.first()
         url = self._client.options.url + rooted(_filled(spec.path, values, escape=True))
@@ -116,7 +118,10 @@ class Asking:
             self.pages += 1
             before = self._new(spec, found, before)
             yield found
-            turn = turns.next(found.page)
+            try:
+                turn = turns.next(found.page)
+            except NoCursor as e:
+                raise self._client.failure(call, str(e), "Check request.pagination.") from None
             url = found.answer.call.url if turn is not None and turn.url else url
             number += 1
 
@@ -189,7 +194,8 @@ class Asking:
         try:
             records = document.records(self._path(spec, document, answer))
         except NoSuchPath as e:
-            if kind == "xml" and number > 1:  # without records there is no element that they would be in
+            # In XML there is no element for records that are not there; on the first page the path may also be wrong.
+            if kind == "xml" and (number > 1 or _is_blank(document, spec.records)):
                 return self._listed([], answer, number, document)
             raise self._client.failure(answer.call, str(e), "Set request.records to the path of the records.") from None
         return self._listed([_one_line(r) for r in records], answer, number, document)
@@ -375,3 +381,11 @@ def _filled(value: Any, values: Values, *, escape: bool = False, kept: bool = Fa
 
 def _is_left_out(value: object, values: Values) -> bool:
     return isinstance(value, str) and any(values.get(name) == b"null" for name in _PLACE.findall(value))
+
+
+def _is_blank(document: Document, path: str | None) -> bool:
+    """Whether the XML element that would hold the records at the path is there, with no element in it."""
+    holder = document.get((path or "").rpartition(".")[0])
+    if holder[:1] == b'"':
+        return not (text(holder) or "").strip()
+    return holder[:1] == b"{" and all(name.startswith("@") for name in members(holder))

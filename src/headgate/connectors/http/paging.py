@@ -18,7 +18,7 @@ from headgate.model.request import (
     Pagination,
 )
 
-from .document import Document, is_true, members, text
+from .document import Document, is_true, members, text, what
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*!-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]+))?)*)')
 _PARAM = re.compile(r';\s*([\w*!-]+)\s*=\s*(?:"([^"]*)"|([^",;\s]+))')
@@ -60,6 +60,10 @@ class Page:
         return self.document.get(path) if self.document is not None else b"null"
 
 
+class NoCursor(ValueError):
+    """What should ask for the next page cannot; the message says what it is."""
+
+
 class Pager(Protocol):
     """Asks for one page after another."""
 
@@ -68,7 +72,11 @@ class Pager(Protocol):
         ...
 
     def next(self, page: Page) -> Turn | None:
-        """What asks for the page after this one; None if it is the last."""
+        """What asks for the page after this one; None if it is the last.
+
+        Raises:
+            NoCursor: the page has something in its place that cannot be asked with.
+        """
         ...
 
 
@@ -152,7 +160,7 @@ class Cursors:
             cursor: str | int = page.headers.get(spec.header.lower(), "")
         else:
             raw = page.get(spec.path) if spec.path is not None else members(page.last).get(spec.record or "", b"null")
-            cursor = _plain(raw)
+            cursor = _plain(raw, spec.path or f"{spec.record} of the last record")
         if cursor == "":
             return None
         return Turn({spec.param: cursor} | _size(spec.size, spec.size_param))
@@ -186,7 +194,7 @@ class Nexts:
 
     def next(self, page: Page) -> Turn | None:
         """See `Pager`."""
-        url = _plain(page.get(self._path))
+        url = _plain(page.get(self._path), self._path)
         return Turn(url=str(url)) if url != "" else None
 
 
@@ -235,9 +243,15 @@ def _number(page: Page, path: str | None) -> int | None:
         return None
 
 
-def _plain(raw: bytes) -> str | int:
-    """A cursor or URL: a text, a whole number where it is written as one; empty for null, false and what else is none."""
-    if raw[:1] in (b"n", b"f", b"t", b"[", b"{"):
+def _plain(raw: bytes, place: str) -> str | int:
+    """A cursor or URL: a text, a whole number where it is written as one; empty for null, false, and an empty list or object.
+
+    Raises:
+        NoCursor: it is something else.
+    """
+    if not is_true(raw) and raw != b"0":
         return ""
+    if raw[:1] in (b"t", b"[", b"{"):
+        raise NoCursor(f"what asks for the next page ({place}) is {what(raw)}, not a text or a number")
     value = msgspec.json.decode(raw)
     return value if isinstance(value, str | int) else raw.decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -39,7 +40,7 @@ class Spool:
         self.records = self.pages = 0
         self.done = False
         self._size = 0
-        self._head = b""
+        self._head: list[bytes] = []
         self.asking = asking
         self.newest = newest
         values = {"since": msgspec.json.encode(newest.begin)} if newest is not None else {}
@@ -105,7 +106,7 @@ class Spool:
         if page.whole:
             if self.newest is not None:
                 raise SourceError("what is new is told of JSON and XML only", hint="Leave source.incremental out.")
-            self._keep_whole(page.answer.body)
+            self._keep_whole(page)
             return
         self._read += len(page.lines)
         lines = page.lines if self.newest is None else [line for line in page.lines if self.newest.is_new(line)]
@@ -116,12 +117,17 @@ class Spool:
                 out.write(b"\n")
             self._size = out.tell()
 
-    def _keep_whole(self, body: Path) -> None:
-        """Keep an answer as it is; of later pages not the header, if it is that of the first."""
+    def _keep_whole(self, page: Found) -> None:
+        """Keep an answer as it is; of later pages not the header, if it is that of the first.
+
+        Raises:
+            SourceError: a later page has the first one's columns in another order.
+        """
+        body = page.answer.body
         if not self.whole:
             self.whole = True
             with body.open("rb") as file:
-                self._head = file.readline(1 << 16).rstrip(b"\r\n")
+                self._head = _words(file.readline(1 << 16))
             body.replace(self.path)
         else:
             with closing(self.path.open("ab+")) as out, body.open("rb") as file:
@@ -130,8 +136,19 @@ class Spool:
                     if out.read(1) != b"\n":
                         out.write(b"\n")
                 first = file.readline(1 << 16)
-                if first.rstrip(b"\r\n").removeprefix(codecs.BOM_UTF8) != self._head.removeprefix(codecs.BOM_UTF8):
+                if (words := _words(first)) != self._head:
+                    if sorted(words) == sorted(self._head) and not any(w[:1].isdigit() for w in words):
+                        raise SourceError(
+                            f"page {page.page.number} has the columns of the first page in another order: "
+                            f"{first.decode('utf-8', 'replace').strip()}",
+                            hint="Ask the API for columns in a fixed order, or for JSON.",
+                        )
                     out.write(first)
                 while block := file.read(1 << 16):
                     out.write(block)
         self._size = self.path.stat().st_size
+
+
+def _words(line: bytes) -> list[bytes]:
+    """What stands in a line of CSV, however it is separated and quoted."""
+    return re.findall(rb"[^\W]+", line.removeprefix(codecs.BOM_UTF8)) or [line.strip()]

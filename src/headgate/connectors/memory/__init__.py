@@ -16,7 +16,7 @@ from headgate.model.errors import UsageError
 from headgate.model.reading import Reading
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, Ticket, WriteSpec
+from headgate.model.write import RECORD_OPERATIONS, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 from .state import State
@@ -41,7 +41,7 @@ class MemoryDestination:
 
     schemes = ("memory",)
     capabilities = Capabilities(
-        operations=frozenset(Operation),
+        operations=RECORD_OPERATIONS,
         transactional=True,
         row_rejects=True,
         create_table=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,8 +13,8 @@ from headgate.model.table import Column, TableSchema
 from headgate.model.text import text_form
 from headgate.model.types import INTEGERS
 from headgate.model.write import WriteSpec
+from headgate.spi.deciding import Row
 
-Row = dict[str, Any]
 BATCH_ROWS = 65_536
 
 

@@ -1,84 +1,40 @@
-"""What every operation and option means, in plain Python.
+"""The reference writer: what is decided by `headgate.spi.deciding` is carried out on a copy of the rows.
 
-This is written to be read: records are dicts, a table is a dict of numbered rows, and every decision stands in
-`MemoryWriter._decide`, one record at a time. Where the contract leaves room, the reference takes this way:
-
-- The duplicates rule works within one match: with `batched`, a later batch finds what an earlier one committed.
-- Refused deletions by mirror (only a plan that has drifted has them) are left alone and not counted at all.
-- `apply` deletes, then updates, then creates, each in the order of the source, so a value set free can be taken.
-- Mirror without any record empties its scope; not to let that happen is the engine's.
+`apply` deletes, then updates, then creates, each in the order of the source, so a value set free can be taken.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from headgate.model.codes import CODES
 from headgate.model.errors import Cancelled, DestinationError
-from headgate.model.outcome import Account, Outcome
+from headgate.model.outcome import Outcome
 from headgate.model.reading import REFUSED, TAKEN, Parents
 from headgate.model.table import Column, TableSchema
 from headgate.model.text import text_form
 from headgate.model.types import IMAGE, FieldType
-from headgate.model.write import (
-    ACTION,
-    DELETE,
-    KEEP,
-    NUMBER,
-    OLD,
-    Images,
-    Matched,
-    Operation,
-    Refusal,
-    WriteSpec,
-)  # fmt: skip
+from headgate.model.write import ACTION, NUMBER, OLD, Images, Matched, Refusal, WriteSpec
+from headgate.spi.deciding import Change, Decides, Row
 
 from .state import State, image_of, value_of
-from .tables import BATCH_ROWS, Row, Table, altered, counted, require_column
+from .tables import BATCH_ROWS, Table, altered, counted, require_column
 
-SKIPS = {
-    "duplicate": "another record of the run has this key, and counts",
-    "existing": "the destination already has a record with this key",
-    "missing": "the destination has no record with this key",
-}
 ORDER = {Outcome.DELETED: 0, Outcome.UPDATED: 1, Outcome.CREATED: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is to be done with one record.
-
-    Attributes:
-        action: created, updated or deleted.
-        number: the record's number within the run; None for a deletion by mirror.
-        values: the value each field will have; of a deletion only the key's.
-        row: number of the destination's row; None for created.
-    """
-
-    action: Outcome
-    number: int | None
-    values: Row
-    row: int | None = None
-
-
-class MemoryWriter:
+class MemoryWriter(Decides):
     """Writes one run. Works on a copy of the rows, which `commit` puts in the table's place."""
 
     def __init__(self, tables: dict[str, Table], state: State, spec: WriteSpec) -> None:
+        super().__init__(spec)
         self._tables = tables
-        self._spec = spec
         self._schema = self._find()
-        self._records: list[Row] = []
-        self._rows: dict[int, Row] = {}
         self._parents: dict[str, dict[int, Row]] = {}
-        self._changes: list[Change] = []
-        self._decided = Matched(Account())  # everything but the changes
         self._state = state
         self._finished = False
         self._dropped = False
@@ -127,35 +83,7 @@ class MemoryWriter:
         self._check_open()
         blank = dict.fromkeys(c.name for c in self._schema.columns)
         self._rows = {n: blank | row for n, row in self._there(self._spec.table).items()}
-        self._changes = []
-        self._decided = Matched(Account())
-        # Deletions by mirror that come from a plan are no records of the source.
-        self._decided.account.read = sum(r[NUMBER] is not None for r in self._records)
-        found = self._by_key(self._rows.items())
-        for record in self._one_a_key():
-            self._check_open()
-            self._decide(record, found.get(self._key(record), []) if self._spec.key else [])
-        if self._spec.operation is Operation.MIRROR:
-            self._sweep(deletions=deletions and not self._spec.planned)
-        self._changes.sort(key=lambda c: (c.number is None, c.number))
-        return self._result(self._changes, [])
-
-    def changes(self) -> Iterator[pa.RecordBatch]:
-        """What `apply` would do, field by field."""
-        fields = self._spec.fields
-        schema = pa.schema(
-            [(NUMBER, pa.int64()), (ACTION, pa.string())]
-            + [(f.name, f.type.arrow) for f in fields]
-            + [(OLD + f.name, f.type.arrow) for f in fields]
-        )
-        for start in range(0, len(self._changes), BATCH_ROWS):
-            rows = []
-            for c in self._changes[start : start + BATCH_ROWS]:
-                old = self._rows[c.row] if c.row is not None else {}
-                news = {f.name: c.values.get(f.name) for f in fields}
-                olds = {OLD + f.name: old.get(f.name) for f in fields}
-                rows.append({NUMBER: c.number, ACTION: c.action.value, **news, **olds})
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+        return super().match(deletions=deletions)
 
     def apply(self) -> Matched:
         """Carry it out on the copy."""
@@ -247,122 +175,18 @@ class MemoryWriter:
             self._tables.pop(self._spec.table, None)
         else:
             self._tables[self._spec.table] = Table(self._schema, self._rows)
-        self._records, self._changes, self._parents = [], [], {}
+        self._forget()
+        self._parents = {}
         self._finished = not self._spec.batched
 
     def abort(self) -> None:
         """Forget everything not committed."""
-        self._records, self._changes, self._finished = [], [], True
+        self._forget()
+        self._finished = True
 
     def cancel(self) -> None:
         """Make `write`, `match` and `apply` raise `Cancelled` from now on."""
         self._cancelled.set()
-
-    # Deciding
-
-    def _decide(self, record: Row, found: list[int]) -> None:
-        """What becomes of one record, whose key `found` rows have."""
-        spec, number = self._spec, record[NUMBER]
-        if spec.planned:
-            self._decide_planned(record, found)
-        elif found and spec.operation is Operation.INSERT:
-            self._skip_or_reject(number, spec.existing, "existing", "KY03")
-        elif len(found) > 1:
-            self._refuse(number, Outcome.REJECTED, "KY05")
-        elif not found and (self._deletes(record) or spec.operation is Operation.UPDATE):
-            self._skip_or_reject(number, spec.missing, "missing", "KY04")
-        elif not found:
-            # A field for updates only is left out, and so is empty.
-            values = {f.name: None if f.when == "updated" else record[f.name] for f in spec.fields}
-            self._changes.append(Change(Outcome.CREATED, number, values))
-        elif self._deletes(record):
-            self._delete(number, found[0])
-        else:
-            self._update(record, found[0])
-
-    def _update(self, record: Row, row: int) -> None:
-        """Updated if a field differs that is written to existing records, unchanged otherwise."""
-        old = self._rows[row]
-        values, differs = {}, False
-        for f in self._spec.fields:
-            stays = f.when == "created" or bool(record.get(KEEP + f.name))
-            values[f.name] = old[f.name] if stays else record[f.name]
-            differs |= f.when != "updated" and not _same(values[f.name], old[f.name])
-        if differs:
-            self._changes.append(Change(Outcome.UPDATED, record[NUMBER], values, row))
-        else:
-            self._decided.account.add(Outcome.UNCHANGED)
-
-    def _decide_planned(self, record: Row, found: list[int]) -> None:
-        """Do as planned if the destination's record is as it was, and hold it otherwise."""
-        number, action = record[NUMBER], Outcome(record[ACTION])
-        names = [f.name for f in self._spec.fields]
-        watched = [n for n in names if not record.get(KEEP + n)]
-        if not self._spec.key and action is Outcome.DELETED:
-            taken = {c.row for c in self._changes}
-            found = [row for row in reversed(self._rows) if row not in taken]
-        same = [row for row in found if all(_same(self._rows[row][n], record[OLD + n]) for n in watched)]
-        if self._spec.forced:
-            same = found
-        if number is None:
-            # A deletion by mirror: of several records with one key each stands for itself.
-            taken = {c.row for c in self._changes}
-            if left := [row for row in same if row not in taken]:
-                self._delete(None, left[0])
-        elif action is Outcome.CREATED and not found:
-            self._changes.append(Change(action, number, {n: record[n] for n in names}))
-        elif (action is Outcome.CREATED and not self._spec.forced) or (self._spec.key and len(found) != 1) or not same:
-            self._refuse(number, Outcome.HELD, "HE01")
-        elif action is Outcome.DELETED:
-            self._delete(number, same[0])
-        else:
-            old = self._rows[same[0]]
-            values = {n: old[n] if record.get(KEEP + n) else record[n] for n in names}
-            self._changes.append(Change(Outcome.UPDATED, number, values, same[0]))
-
-    def _sweep(self, *, deletions: bool) -> None:
-        """Mirror: delete or mark the rows in its charge whose key the source does not have."""
-        spec = self._spec
-        scope = {c: self._typed(c, v) for c, v in spec.scope.items()}
-        marks = {c: self._typed(c, v)[0] for c, v in spec.mark.items()}
-        keys = {self._key(r) for r in self._records}
-        for number, row in self._rows.items():
-            if all(row[c] in values for c, values in scope.items()):
-                self._decided.in_scope += 1
-                marked = bool(marks) and all(row[c] == v for c, v in marks.items())
-                if deletions and not marked and self._key(row) not in keys:
-                    self._delete(None, number)
-
-    def _one_a_key(self) -> Iterable[Row]:
-        """The records without those that lose by the duplicates rule, which are skipped or refused here."""
-        if not self._spec.key or self._spec.planned:
-            return self._records
-        last = self._spec.duplicates == "last"
-        one: dict[tuple[object, ...], Row] = {}
-        for record in sorted(self._records, key=lambda r: r[NUMBER], reverse=last):
-            if one.setdefault(self._key(record), record) is record:
-                continue
-            if self._spec.duplicates == "reject":
-                self._refuse(record[NUMBER], Outcome.INVALID, "KY02")
-            else:
-                self._skip(record[NUMBER], "duplicate")
-        return one.values()
-
-    def _deletes(self, record: Row) -> bool:
-        return self._spec.operation is Operation.DELETE or bool(record.get(DELETE))
-
-    def _delete(self, number: int | None, row: int) -> None:
-        values = {k: self._rows[row][k] for k in self._spec.key}
-        self._changes.append(Change(Outcome.DELETED, number, values, row))
-
-    def _key(self, row: Row) -> tuple[object, ...]:
-        return tuple(row[k] for k in self._spec.key)
-
-    def _by_key(self, rows: Iterable[tuple[int, Row]]) -> dict[tuple[object, ...], list[int]]:
-        found: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for number, row in rows:
-            found[self._key(row)].append(number)
-        return found
 
     # Carrying out
 
@@ -374,31 +198,6 @@ class MemoryWriter:
             return self._rows[change.row] | {c: self._typed(c, v)[0] for c, v in self._spec.mark.items()}
         old = self._rows[change.row] if change.row is not None else dict.fromkeys(c.name for c in self._schema.columns)
         return old | change.values
-
-    # Counting
-
-    def _result(self, done: list[Change], refused: list[Refusal]) -> Matched:
-        account = deepcopy(self._decided.account)
-        account.outcomes.update(c.action for c in done if c.number is not None)
-        account.mirror_deleted = sum(c.number is None for c in done)
-        account.add(Outcome.REJECTED, len(refused))
-        refusals = sorted(self._decided.refusals + refused, key=lambda r: r.number)
-        return Matched(account, refusals, self._decided.in_scope)
-
-    def _skip_or_reject(self, number: int, what: str, reason: str, code: str) -> None:
-        if what == "skip":
-            self._skip(number, reason)
-        else:
-            self._refuse(number, Outcome.REJECTED, code)
-
-    def _skip(self, number: int, reason: str) -> None:
-        self._decided.account.add(Outcome.SKIPPED, reason=reason)
-        if self._decided.account.skips[reason] <= self._spec.listed_skips:
-            self._decided.refusals.append(Refusal(number, Outcome.SKIPPED, reason, SKIPS[reason]))
-
-    def _refuse(self, number: int, outcome: Outcome, code: str) -> None:
-        self._decided.account.add(outcome)
-        self._decided.refusals.append(Refusal(number, outcome, code, CODES[code].meaning))
 
     # The table
 
@@ -433,11 +232,6 @@ class MemoryWriter:
             raise Cancelled("the run was cancelled")
         if self._finished:
             raise DestinationError("the writer has ended", hint="Open a new one.")
-
-
-def _same(a: object, b: object) -> bool:
-    """Whether two values are equal; NaN is equal to itself."""
-    return a == b or (a != a and b != b)
 
 
 def _parts(changes: list[Change]) -> Iterator[list[Change]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Access:
             ConnectionFailed: the server cannot be reached, or refuses the login.
         """
         try:
-            return pymysql.connect(
+            return _Connection(
                 **self.params,
                 charset="utf8mb4",
                 conv=_DECODED,
@@ -108,6 +109,18 @@ class Access:
         return ConnectionFailed(
             f"{self.name} cannot be reached: {reason}", hint="Check host and port, and that the server runs."
         )
+
+
+class _Connection(pymysql.Connection):
+    """Where nothing is said of certificates the driver checks none, and yet reads all that the machine trusts: 20 ms each time."""
+
+    def _create_ssl_ctx(self, sslp: Mapping[str, Any]) -> ssl.SSLContext:
+        if sslp:
+            return super()._create_ssl_ctx(sslp)  # type: ignore[misc, no-any-return]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 def _of_url(url: str) -> dict[str, Any]:
@@ -213,13 +226,15 @@ class MysqlSession:
 
     def pages(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
         """As `rows`, a part at a time. The connection can do nothing else before the last."""
+        cursor = SSCursor(self.connection)
         try:
-            with SSCursor(self.connection) as cursor:
-                cursor.execute(sql)
-                while page := list(cursor.fetchmany(_PAGE)):
-                    yield page
+            cursor.execute(sql)
+            while page := list(cursor.fetchmany(_PAGE)):
+                yield page
         except pymysql.Error as e:
             raise self.failure(e) from None
+        finally:
+            _close(cursor)
 
     def _cursor(self) -> pymysql.cursors.Cursor:
         if self._cancelled:
@@ -290,3 +305,11 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """A name as an SQL identifier."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def _close(cursor: Any) -> None:
+    """Close a cursor, reading what is left of it; of a connection that is lost the driver would try the same, and fail."""
+    connection = cursor.connection
+    if connection is not None and not connection.open and cursor._result is not None:
+        cursor._result.unbuffered_active = False
+    cursor.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from headgate.model.reading import Reading
 from headgate.model.table import SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, Ticket, WriteSpec
+from headgate.model.write import RECORD_OPERATIONS, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .writer import MysqlWriter
 
 MARIADB: Final = Capabilities(
-    operations=frozenset(Operation),
+    operations=RECORD_OPERATIONS,
     transactional=True,
     row_rejects=True,
     create_table=True,

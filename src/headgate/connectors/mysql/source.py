@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from pymysql.constants import FIELD_TYPE
 
+from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
+from headgate.model.text import text_form
 from headgate.model.types import FieldType
 from headgate.spi.kept import Page
 from headgate.spi.registry import Connected
@@ -20,6 +23,7 @@ from .catalog import find, missing
 from .connection import Access, MysqlSession, identifier, literal
 from .lookups import kind_of, text_of
 
+_FLOAT: Final = "float"
 _TYPES: Final = {
     "smallint": pa.int64(), "integer": pa.int64(), "bigint": pa.int64(), "double": pa.float64(), "boolean": pa.bool_(),
     "date": pa.date32(), "timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC"), "binary": pa.binary(),
@@ -72,8 +76,9 @@ class MysqlSnapshot:
         self.columns = columns_of(list(described), wanted, what)
         # A datetime that holds moments in UTC is marked so by a comment, which the driver does not know.
         zoned = {n for n, of in self.declared.items() if of.kind == "timestamptz"}
-        self._kinds = ["timestamptz" if c in zoned else kind_of(described[c]) for c in self.columns]
+        self._kinds = ["timestamptz" if c in zoned else _kind(described[c]) for c in self.columns]
         self.schema = pa.schema([(c, types.get(c, pa.string())) for c in self.columns])
+        self._growing = _kind(described[wanted.growing]) if wanted.growing else ""
         since = "" if wanted.since is None else _literal(wanted.since)
         self._where = wanted.later(f"hg.{identifier(wanted.growing)}", since)
         self.newest, self.rows = self._newest(), self._estimate()
@@ -81,10 +86,18 @@ class MysqlSnapshot:
     def _newest(self) -> Value | None:
         if not self._wanted.growing:
             return None
-        found = self._session.rows(
-            f"select cast(max(hg.{identifier(self._wanted.growing)}) as char) from {self._from} hg{self._where}"
-        )[0][0]
-        return None if found is None else str(found)
+        column = f"hg.{identifier(self._wanted.growing)}"
+        if self._growing == _FLOAT:  # as text it would have six digits
+            column += " + 0e0"
+        found, text = self._session.rows(
+            f"select max({column}), cast(max({column}) as char) from {self._from} hg{self._where}"
+        )[0]
+        if isinstance(found, bytes) and self._growing != "bit":
+            raise SourceError(
+                f"{self._name}: {self._wanted.growing} holds bytes, of which none is the last",
+                hint="Name another column.",
+            )
+        return None if text is None else str(text)
 
     def _estimate(self) -> int:
         if self._wanted.query or self._where:
@@ -94,7 +107,11 @@ class MysqlSnapshot:
 
     def pages(self) -> Iterator[Page]:
         """See `Snapshot`."""
-        columns = ", ".join(f"hg.{identifier(c)}" for c in self.columns)
+        # As text the server gives a float six digits; as a double it has all of them.
+        columns = ", ".join(
+            f"hg.{identifier(c)}{' + 0e0' if kind == _FLOAT else ''}"
+            for c, kind in zip(self.columns, self._kinds, strict=True)
+        )
         for rows in self._session.pages(f"select {columns} from {self._from} hg{self._where}"):
             values = zip(*rows, strict=True)
             arrays = [_array(v, kind, f) for v, kind, f in zip(values, self._kinds, self.schema, strict=True)]
@@ -109,6 +126,10 @@ class MysqlSnapshot:
         self._session.close()
 
 
+def _kind(described: tuple[Any, ...]) -> str:
+    return _FLOAT if described[1] == FIELD_TYPE.FLOAT else kind_of(described)
+
+
 def _type(of: FieldType) -> pa.DataType:
     if of.kind == "decimal" and of.precision is not None:
         return pa.decimal128(of.precision, of.scale or 0)
@@ -116,6 +137,10 @@ def _type(of: FieldType) -> pa.DataType:
 
 
 def _array(values: tuple[Any, ...], kind: str, field: pa.Field) -> pa.Array:
+    if kind == _FLOAT:  # the shortest text that is this number among those of four bytes: 0.1
+        numbers = pa.array([None if v is None else float(v) for v in values], pa.float32())
+        texts = numbers.cast(pa.string()).to_pylist()
+        return pa.array([None if t is None else text_form(float(t)) for t in texts], pa.string())
     if pa.types.is_binary(field.type) and all(v is None or isinstance(v, bytes) for v in values):
         return pa.array(values, pa.binary())
     return pa.array([text_of(v, kind) for v in values], pa.string())

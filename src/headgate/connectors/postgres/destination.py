@@ -11,7 +11,7 @@ import pyarrow as pa
 from headgate.model.reading import Reading
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, Ticket, WriteSpec
+from headgate.model.write import RECORD_OPERATIONS, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 
 from . import types
@@ -50,7 +50,7 @@ class PostgresDestination:
     def capabilities(self) -> Capabilities:
         """Everything, in one transaction."""
         return Capabilities(
-            operations=frozenset(Operation),
+            operations=RECORD_OPERATIONS,
             transactional=True,
             row_rejects=True,
             create_table=True,

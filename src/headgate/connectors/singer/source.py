@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from headgate.model.errors import SourceError, UsageError
@@ -39,9 +39,9 @@ class SingerSource:
     def __init__(self, options: SourceSpec, base: Path, connected: Connected | None = None) -> None:
         if connected is None:
             raise UsageError("a tap is read through a connection", hint="Write source: { connection: …, table: … }.")
-        if options.query is not None or options.incremental is not None:
+        if unknown := [k for k in ("query", "incremental", "parallel") if getattr(options, k) is not None]:
             raise UsageError(
-                f"a tap knows no {'query' if options.query is not None else 'incremental'}",
+                f"a tap knows no {unknown[0]}",
                 hint="Name a stream of it: source.table. What is new it knows by its state.",
             )
         self._options, self._base = options, base
@@ -86,7 +86,7 @@ class SingerSource:
             words += ["--state", str(self._tap.write("state.json", json.dumps(self._state)))]
         received = Received(self._tap.folder)
         messages = Messages(self._tap.start(*words), self._tap.name, self._tap.secrets.hide)
-        return _Reading(self._tap, messages, self._stream, received, schema, self._state)
+        return _Reading(self._tap, messages, self._stream, received, schema, self._state, self._options.columns)
 
     def _catalog(self) -> Catalog | None:
         named = self._connection.catalog
@@ -140,13 +140,24 @@ class SingerSource:
 class _Reading:
     """What a tap writes, as it is read.
 
+    Args:
+        wanted: the columns that are read; None for all.
+
     Attributes:
         columns: as the stream's first SCHEMA says, else as the catalog does; None while that is not known.
     """
 
     def __init__(
-        self, tap: Tap, messages: Messages, stream: str, received: Received, schema: bytes, state: object
+        self,
+        tap: Tap,
+        messages: Messages,
+        stream: str,
+        received: Received,
+        schema: bytes,
+        state: object,
+        wanted: Sequence[str] | None,
     ) -> None:
+        self._wanted = wanted
         self._tap, self._stream, self.received, self._state = tap, stream, received, state
         self._all = messages
         self._messages: Iterator[tuple[int, Message]] = iter(messages)
@@ -200,10 +211,8 @@ class _Reading:
             self._others.add(message.stream)
         elif message.type == "SCHEMA":
             later = self._layout(bytes(message.schema), f"message {number:,}", message.key_properties)
-            if self.columns is not None and (new := [n for n in later.types if n not in self.columns.types]):
-                raise self._all.error(
-                    number, f"is a SCHEMA with a property that those before did not have: {new[0]!r}", "Run it again."
-                )
+            if self._wanted is None and self.columns is not None:
+                self._refuse_new(number, [n for n in later.types if n not in self.columns.types])
             self.columns = self.columns or later
         elif message.type == "RECORD":
             if self.columns is None:
@@ -211,6 +220,14 @@ class _Reading:
                     number, f"is a RECORD of {self._stream!r} before its SCHEMA", "The tap is at fault."
                 )
             self.received.add(number, message.record)
+
+    def _refuse_new(self, number: int, new: list[str]) -> None:
+        if new:
+            raise self._all.error(
+                number,
+                f"is a SCHEMA with a property that those before did not have: {new[0]!r}",
+                "Run it again; if the tap does so every time, name the columns to be read in source.columns.",
+            )
 
     def _layout(self, schema: bytes, where: str, key: list[str] | None) -> Layout:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,7 @@ from headgate.spi.kept import Page
 from headgate.spi.registry import Connected
 from headgate.spi.source import BATCH_ROWS
 from headgate.sql.parameters import with_parameters
-from headgate.sql.source import DatabaseSource, Value, Wanted, columns_of, source
+from headgate.sql.source import DatabaseSource, Value, Wanted, bounded, columns_of, given
 from headgate.sql.typed import page
 
 _ISOLATION: Final = ("REPEATABLE READ", "SERIALIZABLE", "SNAPSHOT")
@@ -31,10 +33,23 @@ _ARROW: Final = {
 }  # fmt: skip
 
 
-def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
+def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> AlchemySource:
     """Tables and queries of whatever SQLAlchemy's URL names; other keys of the connection are arguments of its driver."""
     del base
-    return source(lambda options, wanted: AlchemySnapshot(options, wanted), spec, connected)
+    return AlchemySource(AlchemySnapshot, spec, given(connected))
+
+
+class AlchemySource(DatabaseSource):
+    """A source that also says whether its connection is good."""
+
+    def reach(self) -> str:
+        """What is there (`headgate.spi.source.Reaches`).
+
+        Raises:
+            UsageError, ConnectionFailed, SourceError: as of `AlchemySnapshot`.
+        """
+        with closing(AlchemySnapshot(self._connected.options, Wanted())) as snapshot:
+            return f"{len(snapshot.tables())} tables"
 
 
 class AlchemySnapshot:
@@ -42,17 +57,17 @@ class AlchemySnapshot:
 
     Args:
         options: ``url``, and arguments of the driver.
-        wanted: what is to be read.
+        wanted: what is to be read; neither table nor query to look what is there.
 
     Raises:
-        UsageError: the URL is none, or its driver is not installed.
+        UsageError: the URL is none, its driver is not installed, or does not know an argument.
         ConnectionFailed: the database cannot be reached.
         SourceError: there is no such table or column, or the query is wrong.
     """
 
     def __init__(self, options: Mapping[str, Any], wanted: Wanted) -> None:
         self._wanted = wanted
-        arguments = {k: v for k, v in options.items() if k != "url"}
+        arguments = {k: v for k, v in options.items() if k not in ("url", "type")}
         try:
             url = sa.make_url(str(options["url"]))
             self._name = f"{url.drivername}://{url.host or ''}/{url.database or ''}"
@@ -71,6 +86,14 @@ class AlchemySnapshot:
         try:
             self._connection = self._connected()
             self._prepare(self._connection)
+        except TypeError as e:  # what drivers raise for arguments they do not know
+            self.close()
+            if self._connection is not None:
+                raise
+            raise UsageError(
+                f"{self._name}: the driver does not take what the connection says: {e}",
+                hint="Keys of the connection beside url are arguments of the driver; correct or remove them.",
+            ) from None
         except exc.OperationalError as e:
             self.close()
             if self._connection is None:
@@ -91,6 +114,8 @@ class AlchemySnapshot:
 
     def _prepare(self, connection: sa.Connection) -> None:
         wanted = self._wanted
+        if not wanted.query and not wanted.table:
+            return
         self.declared: dict[str, FieldType] = {}
         self._values: dict[str, Any] = dict(wanted.params)
         if wanted.query:
@@ -99,12 +124,16 @@ class AlchemySnapshot:
             )
             self._from: Any = sa.text(f"({query}\n) hg")
             empty = sa.text(f"select * from ({query}\n) hg where 1 = 0")
-            there = list(connection.execute(empty, self._values).keys())
+            with connection.execute(empty, self._values) as found:
+                there = list(found.keys())
             what = "the query"
         else:
             there, self._from, what = self._table(connection), self._named, f"{self._name}: {wanted.table}"
         self._columns = columns_of(there, wanted, what)
         self.schema = pa.schema([(c, _arrow(self.declared.get(c))) for c in self._columns])
+        self._example: Any = None
+        if wanted.query and isinstance(wanted.since, str):
+            self._look_at_growing(connection)
         self.newest: Value | None = self._newest(connection)
         self.rows = 0
 
@@ -122,6 +151,12 @@ class AlchemySnapshot:
         self._named = sa.table(name, schema=schema or None)
         return [c["name"] for c in columns]
 
+    def tables(self) -> list[str]:
+        """The names of the tables and views of the schema that is the connection's own."""
+        looked = sa.inspect(self._connection)
+        assert looked is not None
+        return [*looked.get_table_names(), *looked.get_view_names()]
+
     def _select(self, *columns: Any) -> sa.Select[Any]:
         statement = sa.select(*columns).select_from(self._from)
         if self._wanted.since is not None:
@@ -132,20 +167,34 @@ class AlchemySnapshot:
 
     def _growing_type(self) -> Any:
         of = self.declared.get(self._wanted.growing)
-        kinds = {"timestamp": types.DateTime(), "timestamptz": types.DateTime(timezone=True), "date": types.Date()}
+        kinds = {
+            "timestamp": types.DateTime(), "timestamptz": types.DateTime(timezone=True), "date": types.Date(),
+            "decimal": types.Numeric(),
+        }  # fmt: skip
         return kinds.get(of.kind) if of is not None else None
 
     def _since(self) -> Any:
         """In Python's type of the column, which is what drivers want."""
         of, since = self.declared.get(self._wanted.growing), self._wanted.since
-        if of is None or not isinstance(since, str) or of.kind not in _ARROW:
+        if not isinstance(since, str):
             return since
-        return pa.array([since], pa.string()).cast(_ARROW[of.kind])[0].as_py()
+        if of is None:
+            return _like(since, self._example)
+        if of.kind == "decimal":
+            return Decimal(since)
+        return pa.array([since], pa.string()).cast(_ARROW[of.kind])[0].as_py() if of.kind in _ARROW else since
+
+    def _look_at_growing(self, connection: sa.Connection) -> None:
+        """One value of the growing column: of a query nobody says which type it has."""
+        growing: sa.ColumnElement[Any] = sa.column(self._wanted.growing)
+        one = sa.select(growing).select_from(self._from).where(growing.is_not(None)).limit(1)
+        self._example = connection.execute(one, self._values).scalar()
 
     def _newest(self, connection: sa.Connection) -> Value | None:
         if not self._wanted.growing:
             return None
         found = connection.execute(self._select(sa.func.max(sa.column(self._wanted.growing))), self._values).scalar()
+        bounded(found, self._wanted.growing, self._name)
         return found if found is None or isinstance(found, int | float | str) else text_form(found)
 
     def pages(self) -> Iterator[Page]:
@@ -180,6 +229,21 @@ class AlchemySnapshot:
             with suppress(exc.SQLAlchemyError):
                 self._connection.close()
         self._engine.dispose()
+
+
+def _like(since: str, example: object) -> Any:
+    """A value in the type of another one of its column; as it is where that is none it could be of."""
+    with suppress(ValueError, InvalidOperation):
+        match example:
+            case datetime():
+                moment = datetime.fromisoformat(since)
+                zone = UTC if example.tzinfo else None
+                return moment.astimezone(UTC) if moment.tzinfo and zone else moment.replace(tzinfo=zone)
+            case date():
+                return date.fromisoformat(since[:10])
+            case Decimal():
+                return Decimal(since)
+    return since
 
 
 def _field_type(of: types.TypeEngine[Any]) -> FieldType | None:

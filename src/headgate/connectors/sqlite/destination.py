@@ -15,7 +15,7 @@ from headgate.model.errors import DestinationError, UsageError
 from headgate.model.reading import Reading
 from headgate.model.table import Column, SchemaChange, TableSchema
 from headgate.model.types import KINDS, FieldType
-from headgate.model.write import Operation, Ticket, WriteSpec
+from headgate.model.write import RECORD_OPERATIONS, Ticket, WriteSpec
 from headgate.spi.destination import Capabilities
 from headgate.spi.options import check_options, seconds
 from headgate.sql import Checkpoints
@@ -49,7 +49,7 @@ class SqliteDestination:
     schemes = ("sqlite",)
 
     capabilities = Capabilities(
-        operations=frozenset(Operation),
+        operations=RECORD_OPERATIONS,
         transactional=True,
         row_rejects=True,
         create_table=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,8 @@ _TYPES: Final = {
     "binary": pa.binary(),
 }
 """What a column declared so is read as. All others are text, just as it is stored: SQLite itself knows no other types."""
+
+_NUMBERS: Final = (*INTEGERS, "double")
 
 
 def open_source(spec: SourceSpec, base: Path, connected: Connected | None = None) -> DatabaseSource:
@@ -95,9 +97,9 @@ class SqliteSnapshot:
         self.rows = self._estimate()
 
     def _types(self, table: str) -> dict[str, FieldType | None]:
-        """Columns of a table with their declared types, of a view without any."""
+        """Columns of a table with their declared types, of a view or a virtual table without any."""
         name = table.removeprefix("main.")
-        listed = "select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by name"
+        listed = "select name, iif(sql like 'create virtual%', 'virtual', type) from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by name"
         kinds = {n.lower(): kind for n, kind in self._con.execute(listed)}
         if name.lower() not in kinds:
             there = [n for n, _ in self._con.execute(listed) if not n.startswith("_headgate_")]
@@ -118,8 +120,14 @@ class SqliteSnapshot:
         if not self._wanted.growing:
             return None
         column = quoted(self._wanted.growing)
+        where = self._where
+        declared = self.declared.get(self._wanted.growing)
+        if declared is not None and declared.kind in _NUMBERS:
+            # A text among them would be above them all, as infinity is.
+            numbers = f"typeof(hg.{column}) in ('integer', 'real') and hg.{column} < 9e999"
+            where += f" {'and' if where else 'where'} {numbers}"
         found: Value | bytes | None = self._con.execute(
-            f"select max(hg.{column}) from {self._from} hg{self._where}", self._values
+            f"select max(hg.{column}) from {self._from} hg{where}", self._values
         ).fetchone()[0]
         if isinstance(found, bytes):
             raise SourceError(
@@ -192,8 +200,10 @@ class SqliteSnapshot:
         self.newest = self._newest()
         cursor = self._con.execute(f"select {columns} from {self._from} hg{self._where}", self._values)
         cursor.arraysize = BATCH_ROWS
-        while rows := cursor.fetchmany():
-            yield [_array(v, f.type) for v, f in zip(zip(*rows, strict=True), self.schema, strict=True)]
+        # A cursor that is not at its end keeps the file locked, even once the connection is closed.
+        with closing(cursor):
+            while rows := cursor.fetchmany():
+                yield [_array(v, f.type) for v, f in zip(zip(*rows, strict=True), self.schema, strict=True)]
 
     def cancel(self) -> None:
         """See `Snapshot`."""

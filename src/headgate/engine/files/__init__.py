@@ -1,0 +1,1 @@
+"""Moving files as they are: listed, compared, sent under other names, published, and taken back."""
