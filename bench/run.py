@@ -5,6 +5,8 @@
     bench/run.py S2 --rows 50000       another size
     bench/run.py S1 --url postgresql://user@host/db    a server of yours; the schemas bench and bench_base are made anew
     bench/run.py S8                    a record a request, answered after the commit; needs wrk, see bench/s8.py
+    bench/run.py S9                    files to an SFTP server and to S3; needs rclone, see bench/s9.py
+    bench/run.py S10                   20,000 records to an API; see bench/s10.py
     bench/run.py soak                  ten minutes of requests, the server killed twice; see bench/soak.py
     bench/run.py polluted              how much of polluted CSV files is read; needs no server, see bench/polluted.py
 
@@ -40,6 +42,8 @@ import orders
 import polluted
 import psycopg
 import s8
+import s9
+import s10
 import soak
 from measure import Measured, measure, warm
 from scenarios import SCENARIOS, Scenario
@@ -85,7 +89,7 @@ class Place:
         """The floor's command."""
         floor = self.scenario.floor
         if self.scenario.itself:
-            return self.ours(work, journal=False)
+            return self.ours(work, whole=False)
         if floor == "sqlite3":
             script = f".mode csv\n.import --skip 1 {self.source} orders\n"
             (work / "floor.sql").write_text(f"{TABLE.format('main')};\n{script}")
@@ -97,12 +101,12 @@ class Place:
             return floors.handwritten(floor, self.source, self.url)
         return floors.psql(psql, self.url, floor(self.source), work)
 
-    def ours(self, work: Path, *, journal: bool = True) -> list[str]:
+    def ours(self, work: Path, *, whole: bool = True) -> list[str]:
         """Headgate's command: a definition file, run."""
         url, table = (f"sqlite:///{work / 'shop.db'}", "orders") if self.scenario.sqlite else (self.url, floors.TABLE)
         file = work / "orders.yaml"
-        definition = self.scenario.definition(self.source, url, table) | ({} if journal else {"journal": False})
-        file.write_text(json.dumps(definition))
+        definition = self.scenario.definition(self.source, url, table)
+        file.write_text(json.dumps(definition if whole else self.scenario.without(definition)))
         return [HEADGATE, "run", str(file), "--quiet", "--json"]
 
     def reset(self, *, table: bool) -> None:
@@ -205,7 +209,7 @@ def workplace() -> Iterator[Path]:
 def once(place: Place, *, ours: bool) -> Measured:
     """One run of one side, checked."""
     with workplace() as work:
-        place.reset(table=not ours)
+        place.reset(table=not ours and not place.scenario.itself)
         done = measure(place.ours(work) if ours else place.floor(work), work, environment(work))
         place.check(work, done, ours=ours)
         return done
@@ -357,7 +361,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SCENARIOS, "refusals", "memory", "help", "polluted", "S8", "soak"]
+    every = [*SCENARIOS, "refusals", "memory", "help", "polluted", "S8", "S9", "S10", "soak"]
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int)
@@ -367,9 +371,12 @@ def main() -> int:
     if unknown := set(given.scenarios) - set(every):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(every)}")
     asked = given.scenarios or [n for n in every if n != "soak"]
-    chosen = [name for name in asked if name != "polluted"]
+    chosen = [name for name in asked if name not in ("polluted", "S9")]
     if "polluted" in asked:
         polluted.run()
+    if "S9" in asked:
+        s9.publish(done := s9.run(orders.FOLDER.parent, given.rounds))
+        print(s9.table(done))
     if not chosen:
         return 0
     results, failed = [], False
@@ -405,6 +412,11 @@ def one(name: str, given: argparse.Namespace, url: str, about: dict[str, Any]) -
             done = s8.run(url, given.rounds, given.seconds)
             s8.publish(done, about)
             print(s8.table(done))
+        case "S10":
+            found = s10.run(given.rounds, given.rows)
+            if not given.rows:
+                s10.publish(found, about)
+            print(s10.table(found))
         case "soak":
             soak.run(url, given.seconds if given.seconds > 8 else 600)
         case _:

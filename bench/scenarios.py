@@ -31,6 +31,7 @@ class Scenario:
         settings: of the definition, beside source, fields, key and destination.
         preload: the table holds a million records before.
         exits: exit codes Headgate may end with.
+        parallel: how many connections read a table at once.
     """
 
     title: str
@@ -43,10 +44,11 @@ class Scenario:
     fields: dict[str, Any] = field(default_factory=lambda: dict(FIELDS))
     preload: bool = False
     exits: tuple[int, ...] = (0,)
+    parallel: int = 1
 
     @property
     def itself(self) -> bool:
-        """Whether the floor is Headgate without its journal."""
+        """Whether the floor is Headgate without what is measured: several connections, or else its journal."""
         return self.floor == "headgate"
 
     @property
@@ -57,7 +59,9 @@ class Scenario:
     def reads(self, source: Path, url: str) -> dict[str, Any]:
         """What Headgate reads: a file, or a table of a database."""
         if self.input == "base":
-            return {"connection": url, "table": floors.BASE}
+            return {"connection": url, "table": floors.BASE} | (
+                {"parallel": self.parallel} if self.parallel > 1 else {}
+            )
         return (
             {"connection": f"sqlite:///{source}", "table": "orders"}
             if self.input == "sqlite"
@@ -74,6 +78,12 @@ class Scenario:
             **self.settings,
         }
 
+    def without(self, definition: dict[str, Any]) -> dict[str, Any]:
+        """The definition of a floor that is Headgate itself."""
+        if self.parallel == 1:
+            return definition | {"journal": False}
+        return definition | {"source": {k: v for k, v in definition["source"].items() if k != "parallel"}}
+
 
 INSERT = {"operation": "insert"}
 SCENARIOS = {
@@ -85,6 +95,7 @@ SCENARIOS = {
     "S5": Scenario("JSON lines into a new table", "jsonl", 1_000_000, "jsonl", "json + COPY in Python", 0.6, INSERT),
     "S6": Scenario("SQLite into a new table", "sqlite", 1_000_000, "sqlite", "sqlite3 + COPY in Python", 0.6, INSERT),
     "S6pg": Scenario("PostgreSQL into a new table", "base", 1_000_000, "piped", r"psql `\copy` piped into psql `\copy`", 1.2, INSERT),
+    "ranges": Scenario("the same by four connections at once", "base", 1_000_000, "headgate", "Headgate, by one connection", 1.0, INSERT, parallel=4),
     "S7": Scenario("CSV, 1% bad, all reported", "dirty", 500_000, floors.dirty, "staging as text, checks in SQL", 0.5, INSERT | {"duplicates": "reject"}, exits=(3,)),
     "sqlite": Scenario("CSV into a new SQLite table", "orders", 2_000_000, "sqlite3", "sqlite3 `.import`", 1.0, INSERT),
 }  # fmt: skip
