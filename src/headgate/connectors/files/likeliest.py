@@ -1,0 +1,131 @@
+"""Which encoding bytes are likely in: by how much the text that each makes of them resembles a language of its countries (chardet's models), and
+by whether anybody would write it so.
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from .plausible import plausible
+
+_TIERS: Final = (
+    ("cp1252",),
+    ("iso8859-15", "cp1250", "cp1251", "cp1254", "cp1253", "cp1257", "cp1255", "cp1256", "cp874", "cp932", "gb18030", "cp949", "big5"),
+    ("iso8859-2", "iso8859-9", "iso8859-7", "iso8859-13", "iso8859-8", "iso8859-6", "iso8859-5", "cp850", "cp1258", "mac-roman", "koi8-r",
+     "koi8-u", "cp852", "cp866", "cp857", "euc-jp"),
+    ("cp437", "cp737", "cp775", "cp862", "cp720", "cp1125", "cp869", "mac-latin2"),
+)  # fmt: skip
+"""How usual encodings are, by what Office programs of their countries write. Of those that make the same text of the bytes, the first is named."""
+_SEVERAL: Final = {"cp932", "gb18030", "cp949", "big5", "euc-jp"}
+"""Those with characters of several bytes: letters of others often fit them by chance, and they fit nothing else."""
+# The weights were found with CLDR's names of countries, languages and currencies in forty languages; bench/exports.py has other words.
+_RARER = 0.12
+_BY_CHANCE = 0.3
+_BROKEN = 0.5
+_RESEMBLANCE = 0.2
+_LEAST = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Likeliest:
+    """An encoding.
+
+    Attributes:
+        plausible: how much of its text looks written, at most 1.
+        lead: how much likelier it is than the next that makes another text of the bytes.
+    """
+
+    name: str
+    plausible: float
+    lead: float
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A text that the bytes can be, and what is known of it."""
+
+    name: str
+    tier: int
+    plausible: float
+    resemblance: float
+
+    def score(self, most: float, count: int) -> float:
+        """How likely it is: a few letters tell little of a language, so that what is usual counts the more."""
+        share = math.log2(max(self.resemblance / most, _LEAST)) if most else 0.0
+        usual = _RARER * self.tier / count**0.4
+        return (
+            self.plausible + _RESEMBLANCE * share * count / (count + 2) - usual - _BY_CHANCE * (self.name in _SEVERAL)
+        )
+
+
+def likeliest(piece: bytes) -> Likeliest:
+    """The encoding of bytes that are neither ASCII nor UTF-8, whole lines if possible."""
+    readings: dict[str, _Reading] = {}
+    for tier, names in enumerate(_TIERS):
+        for name in names:
+            _read(piece, name, tier, readings)
+    count = sum(byte >= 0x80 for byte in piece)
+    most = max(r.resemblance for r in readings.values())
+    scores = sorted(((r.score(most, count), -at) for at, r in enumerate(readings.values())), reverse=True)
+    best = list(readings.values())[-scores[0][1]]
+    return Likeliest(best.name, best.plausible, scores[0][0] - (scores[1][0] if len(scores) > 1 else -1.0))
+
+
+def _read(piece: bytes, name: str, tier: int, readings: dict[str, _Reading]) -> None:
+    """Add what an encoding makes of the bytes."""
+    try:
+        # A last character may be cut.
+        text, broken = codecs.getincrementaldecoder(name)().decode(piece), False
+    except UnicodeDecodeError:
+        if name in _SEVERAL:
+            return
+        text, broken = piece.decode(name, "replace"), True
+    if same := readings.get(text):
+        if not broken:
+            same.resemblance = max(same.resemblance, _resemblance(piece, name))
+            same.plausible = max(same.plausible, plausible(text, name))
+        return
+    readings[text] = _Reading(name, tier, plausible(text, name) - _BROKEN * broken, _resemblance(piece, name))
+
+
+def _resemblance(piece: bytes, name: str) -> float:
+    """How much the bytes resemble a language that is written in the encoding, as chardet knows it.
+
+    The models are of running text, in which nearly all letters are small; names, headers and old programs' files are not.
+    """
+    if name not in _SEVERAL:
+        piece = piece.translate(*_small(name))
+    # The answer when nothing fits has to be one of those that are asked for.
+    found = _detector()(
+        piece, ignore_threshold=True, compat_names=False, include_encodings=(name, "ascii"), no_match_encoding="ascii"
+    )
+    return max((float(one["confidence"]) for one in found if one["encoding"] not in ("ascii", None)), default=0.0)
+
+
+@functools.cache
+def _detector() -> Callable[..., list[dict[str, object]]]:
+    # It takes a while to import, and few files need it.
+    import chardet
+
+    return chardet.detect_all  # type: ignore[return-value]
+
+
+@functools.cache
+def _small(name: str) -> tuple[bytes, bytes]:
+    """Each byte of an encoding as the small letter's, and the bytes that stand for nothing."""
+    small, nothing = bytearray(range(256)), bytearray()
+    for byte in range(256):
+        try:
+            lower = bytes([byte]).decode(name).lower().encode(name)
+        except UnicodeDecodeError:
+            nothing.append(byte)
+        except UnicodeEncodeError:
+            continue
+        else:
+            small[byte] = lower[0] if len(lower) == 1 else byte
+    return bytes(small), bytes(nothing)
