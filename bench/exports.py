@@ -80,7 +80,6 @@ COUNTRIES = (
     Country("el_GR", "Greek", "Όνομα;Οδός;Πόλη;Εταιρεία;Ποσότητα", ("cp1253", "iso8859-7", "cp737", "cp869")),
     Country("tr_TR", "Turkish", "Ad;Adres;Şehir;Şirket;Miktar", _TURKISH,
             "sandalye masa yatak vida ampul dolap kitap buzdolabı çanta ayakkabı gömlek ışık şişe bıçak"),
-    Country("az_AZ", "Turkish", "Ad;Ünvan;Şəhər;Şirkət;Say", ()),
     Country("lt_LT", "Baltic", "Vardas;Gatvė;Miestas;Įmonė;Kiekis", _BALTIC, "kėdė stalas lova varžtas lemputė spinta knyga šaldytuvas"),
     Country("lv_LV", "Baltic", "Vārds;Iela;Pilsēta;Uzņēmums;Daudzums", _BALTIC, "krēsls galds gulta skrūve spuldze skapis grāmata"),
     Country("et_EE", "Baltic", "Nimi;Tänav;Linn;Ettevõte;Kogus", ("cp1257", "iso8859-13", "cp775", "cp1252", "iso8859-15"),
@@ -95,7 +94,7 @@ COUNTRIES = (
     Country("zh_CN", "Japanese, Chinese, Korean", "姓名;地址;城市;公司;数量", ("gb18030",)),
     Country("zh_TW", "Japanese, Chinese, Korean", "姓名;地址;城市;公司;數量", ("big5",)),
 )  # fmt: skip
-_INSTEAD = str.maketrans("șțȘȚ‘’“”–—ə", "şţŞŢ''\"\"--e")
+_INSTEAD = str.maketrans("șțȘȚ‘’“”–—", "şţŞŢ''\"\"--")
 _ENGLISH = ("chair", "table 50 × 70", "café table", "naïve lamp", "Müller’s “best”", "10 µm filter", "bolt ±3°", "12 m² rug", "door – white",
             "price in €", "£5 voucher", "crème brûlée", "jalapeño", "façade", "rack", "wheel", "screw", "nut", "glove", "hose")  # fmt: skip
 

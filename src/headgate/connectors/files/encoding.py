@@ -21,7 +21,7 @@ _CHUNK = 1 << 20
 _GUESS = 0.7
 _WRITING = 0.85
 """From which plausibility on a text looks as one that somebody wrote: less is what is left of one in another encoding."""
-_LEAD = 0.15
+_LEAD = 0.12
 """How much likelier than its rivals an encoding is that is no guess."""
 _TELLING = 32 << 10
 

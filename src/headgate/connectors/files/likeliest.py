@@ -29,6 +29,8 @@ _BY_CHANCE = 0.3
 _BROKEN = 0.5
 _RESEMBLANCE = 0.2
 _LEAST = 0.02
+_FITS = 0.3
+"""The least share of resemblance: of any, and of those with characters of several bytes, for which it tells something that the bytes fit at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,10 @@ class _Reading:
 
     def score(self, most: float, count: int) -> float:
         """How likely it is: a few letters tell little of a language, so that what is usual counts the more."""
-        share = math.log2(max(self.resemblance / most, _LEAST)) if most else 0.0
-        usual = _RARER * self.tier / count**0.4
-        return (
-            self.plausible + _RESEMBLANCE * share * count / (count + 2) - usual - _BY_CHANCE * (self.name in _SEVERAL)
-        )
+        several = self.name in _SEVERAL
+        share = math.log2(max(self.resemblance / most, _FITS if several else _LEAST)) if most else 0.0
+        usual = (_RARER * self.tier + _BY_CHANCE * several) / count**0.4
+        return self.plausible + _RESEMBLANCE * share * count / (count + 2) - usual
 
 
 def likeliest(piece: bytes) -> Likeliest:
@@ -69,7 +70,8 @@ def likeliest(piece: bytes) -> Likeliest:
     for tier, names in enumerate(_TIERS):
         for name in names:
             _read(piece, name, tier, readings)
-    count = sum(byte >= 0x80 for byte in piece)
+    # A word that comes again tells nothing new.
+    count = len({around for around in zip(piece, piece[1:], piece[2:] + b" ", strict=False) if around[1] >= 0x80}) or 1
     most = max(r.resemblance for r in readings.values())
     scores = sorted(((r.score(most, count), -at) for at, r in enumerate(readings.values())), reverse=True)
     best = list(readings.values())[-scores[0][1]]

@@ -9,6 +9,11 @@ from typing import Final
 
 _MEASURES = "µ±²³°×¼½¾"
 _UNITS = ("m", "g", "l", "s", "A", "F", "V", "W", "H")
+_NEVER_AFTER = ("^", "`", "~", "\\")
+_ALONE = "àéèêíóôâåäöı"
+"""Letters that are words of their own."""
+_NOTHING_ELSE = 1.3
+"""The point of a sign where it belongs so much that nothing else can be meant."""
 _MADE_UP = -2.0
 """The point of what no text has: control characters, and bytes that stand for nothing."""
 
@@ -59,9 +64,12 @@ def _point(before: str, c: str, after: str, letters: str) -> float:
     kind = unicodedata.category(c)
     inside = before.isalpha() and after.isalpha()
     if c == "µ" and not before.isalpha() and after in _UNITS:
+        return _NOTHING_ELSE
+    if c in "øØ" and not (before.isalpha() or after.isalpha()):
+        # The sign of a diameter.
         return 1.0
     if c in _MEASURES and (c == "µ" or not inside):
-        return 0.7
+        return _measure(before, c, after)
     if c in "ªº":
         return (0.8 if before.isdigit() else 0.4) if before.isalnum() and not after.isalnum() else -1.0
     if kind[0] == "L":
@@ -73,6 +81,12 @@ def _point(before: str, c: str, after: str, letters: str) -> float:
     if kind in ("So", "Sk", "Sm"):
         return -1.0 if inside else (0.6 if c in "©®" else -0.2)
     return _sign(before, c, after, inside=inside)
+
+
+def _measure(before: str, c: str, after: str) -> float:
+    if after.isalpha() and not (c == "°" and after in "CF"):
+        return 0.4
+    return 0.85 if before.isdigit() or after.isdigit() or before in " m" else 0.5
 
 
 def _letter(before: str, c: str, after: str, letters: str) -> float:
@@ -88,12 +102,14 @@ def _letter(before: str, c: str, after: str, letters: str) -> float:
     neighbours = [n for n in (before, after) if n.isalpha()]
     if any(_script(n) != script for n in neighbours):
         return -1.0
-    if (c.isupper() and before.islower()) or (c.islower() and before.isupper() and after.isupper() and c != "ß"):
+    if (c.isupper() and before.islower()) or (c.islower() and after.isupper() and c != "ß") or after in _NEVER_AFTER:
         return -1.0
     if c.isupper() and before.isupper() and after.islower():
         return -0.5
     if script != "LATIN":
-        return 1.0 if neighbours else 0.5
+        return 1.0 if neighbours else 0.3
+    if not neighbours and c.lower() not in _ALONE:
+        return 0.4
     if len(neighbours) == 2 and letters in _WEST and not (before.isascii() or after.isascii()):
         return -0.5
     return (1.0 if c in letters or c.lower() in letters else 0.6) - (0.0 if neighbours else 0.3)
@@ -104,16 +120,24 @@ def _script(c: str) -> str:
 
 
 def _sign(before: str, c: str, after: str, *, inside: bool) -> float:
-    opens = c in "“«„" and not before.isalnum() and not after.isspace()
-    closes = c in "”»“" and not after.isalnum() and not before.isspace()
+    if c == "’" and _ascii_letter(before) and after and after in "stdlrvm":
+        return _NOTHING_ELSE
+    opens = c in "“«„‚‘" and not before.isalnum() and not after.isspace()
+    closes = c in "”»“‘" and not after.isalnum() and not before.isspace()
     dash = c in "–—" and not before.isalpha() and not after.isalpha()
     if opens or closes or dash or (c == "’" and inside):
         return 1.0
     if c in "‘“«„£" and before.isalpha():
         return -0.5
+    if c in "¿¡" and after.isalpha() and not before.isalnum():
+        return 0.6
+    if c == "…" and before.isalpha() and not inside:
+        return 0.6
     if c in "€£–—‘’“”…•«»§\u00a0":
         return -0.5 if inside else 0.8
-    return -0.5 if inside else 0.2
+    if c == "·" and before in "lL" and after in "lL":
+        return 0.8
+    return -0.5 if before.isalpha() or after.isalpha() else 0.2
 
 
 def _ascii_letter(c: str) -> bool:
