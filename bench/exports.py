@@ -156,7 +156,7 @@ def _table(make: Any, country: Country, records: int, dice: random.Random) -> st
     known = country.words.split()
     product = dice.choices(("words", "none"), (3, 1))[0]
     companies, dated = dice.random() < 0.5, dice.random() < 0.5
-    names = country.header.split(";") if dice.random() < 0.7 else "customer;street;city;company;item".split(";")
+    names = country.header.split(";") if dice.random() < 0.7 else ["customer", "street", "city", "company", "item"]
     rows = []
     for n in range(records):
         row = [f"{1000 + n}", make.name(), make.street_address(), make.city()]

@@ -77,7 +77,14 @@ def main(groups: list[str]) -> None:
             continue
         good, certain, name = told(export)
         if not good:
-            print(export.country.locale, export.records, export.encoding, "taken for", name, "" if certain else "(a guess)")
+            print(
+                export.country.locale,
+                export.records,
+                export.encoding,
+                "taken for",
+                name,
+                "" if certain else "(a guess)",
+            )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headgate.connectors.files import encoding as enc
 
 WORDS = {
@@ -76,7 +77,9 @@ def test_capitals_only(language: str) -> None:
     assert found(text, encoding)[0] == text
 
 
-@pytest.mark.parametrize("language", ["Polish", "Czech", "Hungarian", "Turkish", "Greek", "Russian", "Arabic", "German", "French"])
+@pytest.mark.parametrize(
+    "language", ["Polish", "Czech", "Hungarian", "Turkish", "Greek", "Russian", "Arabic", "German", "French"]
+)
 def test_what_many_letters_tell_is_no_guess(language: str) -> None:
     encoding = next(e[0] for e, languages in ENCODINGS.items() if language in languages)
     text, told = found(table(language), encoding)
@@ -93,8 +96,7 @@ def test_a_single_word_among_english_ones_is_western(text: str) -> None:
 
 
 def test_a_letter_that_could_be_of_several_encodings_is_a_guess() -> None:
-    text, told = found("id;name\n1;angoleño\n", "cp1252")
-    assert text == "id;name\n1;angoleño\n"
+    _, told = found("id;name\n1;macedoński\n", "cp1250")  # macedoñski in the western encoding
     assert told.warnings == ["read as cp1252, which is a guess: check the accented letters, and say source.encoding"]
 
 

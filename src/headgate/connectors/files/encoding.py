@@ -21,7 +21,11 @@ _CHUNK = 1 << 20
 _GUESS = 0.7
 _WRITING = 0.85
 """From which plausibility on a text looks as one that somebody wrote: less is what is left of one in another encoding."""
-_LEAD = 0.12
+_NONSENSE = 0.5
+"""Below which plausibility a text is none in this encoding either."""
+_WESTERN_15: Final = frozenset("€ŠšŽžŒœŸ")
+"""What ISO 8859-15 has that Windows' western encoding has elsewhere."""
+_LEAD = 0.05
 """How much likelier than its rivals an encoding is that is no guess."""
 _TELLING = 32 << 10
 
@@ -141,7 +145,8 @@ def _wrong(piece: bytes) -> int:
 
 def _telling(pieces: list[bytes]) -> bytes:
     """The lines that tell something, at most 32 KiB of them, whole if possible."""
-    lines, size = [], 0
+    lines: list[bytes] = []
+    size = 0
     for line in (line for piece in pieces for line in piece.split(b"\n") if not line.isascii()):
         size += len(line) + 1
         if lines and size > _TELLING:
@@ -156,8 +161,12 @@ def _likeliest(piece: bytes) -> Encoding:
 
     best = likeliest(piece)
     sure = 0.85 if best.lead > _LEAD and best.plausible >= _WRITING else 0.6
-    note = f"not UTF-8; {best.name} is the likeliest of those that fit, check the accented letters"
-    return Encoding(best.name, 0, sure, note)
+    name = best.name
+    # What nobody would write in any of them is left to the most usual one, as are bytes that this one lacks.
+    if best.plausible < _NONSENSE or (name == "iso8859-15" and _WESTERN_15.isdisjoint(piece.decode(name))):
+        name, sure = "cp1252", min(sure, 0.6)
+    note = f"not UTF-8; {name} is the likeliest of those that fit, check the accented letters"
+    return Encoding(name, 0, sure, note)
 
 
 def decode(head: bytes, encoding: Encoding) -> str:

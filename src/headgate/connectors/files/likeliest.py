@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .plausible import plausible
 
@@ -39,7 +39,7 @@ class Likeliest:
 
     Attributes:
         plausible: how much of its text looks written, at most 1.
-        lead: how much likelier it is than the next that makes another text of the bytes.
+        lead: how much more speaks for it than for any that makes another text of the bytes; that it is more usual does not count.
     """
 
     name: str
@@ -56,12 +56,15 @@ class _Reading:
     plausible: float
     resemblance: float
 
-    def score(self, most: float, count: int) -> float:
-        """How likely it is: a few letters tell little of a language, so that what is usual counts the more."""
+    def evidence(self, most: float, count: int) -> float:
+        """How much speaks for it: of a language, few letters tell little."""
         several = self.name in _SEVERAL
         share = math.log2(max(self.resemblance / most, _FITS if several else _LEAST)) if most else 0.0
-        usual = (_RARER * self.tier + _BY_CHANCE * several) / count**0.4
-        return self.plausible + _RESEMBLANCE * share * count / (count + 2) - usual
+        return self.plausible + _RESEMBLANCE * share * count / (count + 2) - _BY_CHANCE * several / math.pow(count, 0.4)
+
+    def unusual(self, count: int) -> float:
+        """How much speaks against it before anything is seen, which counts the less, the more is seen."""
+        return _RARER * self.tier / math.pow(count, 0.4)
 
 
 def likeliest(piece: bytes) -> Likeliest:
@@ -73,9 +76,10 @@ def likeliest(piece: bytes) -> Likeliest:
     # A word that comes again tells nothing new.
     count = len({around for around in zip(piece, piece[1:], piece[2:] + b" ", strict=False) if around[1] >= 0x80}) or 1
     most = max(r.resemblance for r in readings.values())
-    scores = sorted(((r.score(most, count), -at) for at, r in enumerate(readings.values())), reverse=True)
-    best = list(readings.values())[-scores[0][1]]
-    return Likeliest(best.name, best.plausible, scores[0][0] - (scores[1][0] if len(scores) > 1 else -1.0))
+    evidence = {r.name: r.evidence(most, count) for r in readings.values()}
+    best = max(readings.values(), key=lambda r: evidence[r.name] - r.unusual(count))
+    rival = max((e for name, e in evidence.items() if name != best.name), default=-1.0)
+    return Likeliest(best.name, best.plausible, evidence[best.name] - rival)
 
 
 def _read(piece: bytes, name: str, tier: int, readings: dict[str, _Reading]) -> None:
@@ -110,11 +114,11 @@ def _resemblance(piece: bytes, name: str) -> float:
 
 
 @functools.cache
-def _detector() -> Callable[..., list[dict[str, object]]]:
+def _detector() -> Callable[..., list[Any]]:
     # It takes a while to import, and few files need it.
     import chardet
 
-    return chardet.detect_all  # type: ignore[return-value]
+    return chardet.detect_all
 
 
 @functools.cache

@@ -21,7 +21,17 @@ _WEST: Final = (
     "äöüßé", "àâæçéèêëîïôùûüÿœ", "áéíóúñü", "áâãàçéêíóôõú", "àèéìòù", "áéëïóöüèêç", "åäöé", "æøåéòóôü", "áðéíóúýþæö", "àçéèíïóòúü", "ëç",
     "äõöüšž", "àáâäåãçèéêëìíîïñòóôöõøùúûüæœß",
 )  # fmt: skip
-_MIDDLE: Final = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čšž", "čćđšž", "âăîşţ", "äöüß", "ëç")
+_MIDDLE: Final = (
+    "ąćęłńóśźż",
+    "áčďéěíňóřšťúůýž",
+    "áäčďéíĺľňóôŕšťúýž",
+    "áéíóöőúüű",
+    "čšž",
+    "čćđšž",
+    "âăîşţ",
+    "äöüß",
+    "ëç",
+)
 _TURKISH: Final = ("âçîığöşûüİ",)
 _BALTIC: Final = ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž")
 _LETTERS: Final[dict[str, tuple[str, ...]]] = {
@@ -56,7 +66,9 @@ def plausible(text: str, name: str) -> float:
 def _language(seen: Counter[str], languages: tuple[str, ...]) -> str:
     """The letters of the language that has most of the characters."""
     weights = {c: math.sqrt(count) for c, count in seen.items()}
-    return max(languages, key=lambda letters: sum(w for c, w in weights.items() if c in letters or c.lower() in letters))
+    return max(
+        languages, key=lambda letters: sum(w for c, w in weights.items() if c in letters or c.lower() in letters)
+    )
 
 
 def _point(before: str, c: str, after: str, letters: str) -> float:
@@ -75,7 +87,7 @@ def _point(before: str, c: str, after: str, letters: str) -> float:
     if kind[0] == "L":
         return _letter(before, c, after, letters)
     if kind == "Mn":
-        return 1.0 if _script(before) == _script(c) or _script(c) == "COMBINING" and before.isalpha() else -1.0
+        return 1.0 if _script(before) == _script(c) or (_script(c) == "COMBINING" and before.isalpha()) else -1.0
     if kind in ("Cc", "Cn", "Co") or c == "\ufffd":
         return _MADE_UP
     if kind in ("So", "Sk", "Sm"):
@@ -127,6 +139,8 @@ def _sign(before: str, c: str, after: str, *, inside: bool) -> float:
     dash = c in "–—" and not before.isalpha() and not after.isalpha()
     if opens or closes or dash or (c == "’" and inside):
         return 1.0
+    if c == "¤":
+        return -0.5
     if c in "‘“«„£" and before.isalpha():
         return -0.5
     if c in "¿¡" and after.isalpha() and not before.isalnum():
