@@ -1,6 +1,6 @@
 """Tables as offices export them, in the character sets of their countries: names, streets, cities, companies and words of Faker's locales.
 
-No file of it is used to tune the detection. A table has a header, three to seven columns, and 3, 20 or 200 records; a file is one whose text is not
+The weights of the detection were found with other words; some rules about signs were mended after mistakes that showed here. A table has a header, three to seven columns, and 3, 20 or 200 records; a file is one whose text is not
 ASCII alone and which its encoding can hold (after what a program of that time writes instead: ş for ș, and so on).
 """
 

@@ -8,7 +8,7 @@
     bench/run.py S9                    files to an SFTP server and to S3; needs rclone, see bench/s9.py
     bench/run.py S10                   20,000 records to an API; see bench/s10.py
     bench/run.py soak                  ten minutes of requests, the server killed twice; see bench/soak.py
-    bench/run.py encodings             which encoding files of 33 countries are taken for; needs no server, see bench/told_encodings.py
+    bench/run.py encodings             which encoding files of 38 countries are taken for; needs no server, see bench/told_encodings.py
     bench/run.py polluted              how much of polluted CSV files is read; needs no server, see bench/polluted.py
 
 Each round runs the floor and Headgate one after the other, in turns first; the ratio is the median of the rounds' ratios (below 1:
