@@ -155,6 +155,15 @@ class EndpointSpec(Strict):
         return self
 
 
+class RestSpec(Strict):
+    """How the rest of a list is asked for, of which a record has only the first entries."""
+
+    path: str = Field(description="Path in the record to what asks for more of it (`paging.next.after`).")
+    body: Any = Field(
+        description="Body of the request for it: a template, in which `{there.…}` is what stands at a path in the record."
+    )
+
+
 class FindSpec(EndpointSpec):
     """How records are read by their keys."""
 
@@ -168,6 +177,11 @@ class FindSpec(EndpointSpec):
     next: str | None = Field(
         None, description="Path in the answer to the URL at which further records are, where it has not all of them."
     )
+    each: str | None = Field(
+        None,
+        description="Path in what stands at `records` to a list of which every entry is a record, with the entry in the list's place.",
+    )
+    rest: RestSpec | None = Field(None, description="With `each`: how the rest of a list is asked for that goes on.")
 
 
 class ResourceSpec(Strict):
@@ -184,6 +198,10 @@ class ResourceSpec(Strict):
     required: list[str] = Field([], description="Of `fields`: those that a record must have.")
     read_only: list[str] = Field(
         [], description="Paths that the API sets itself; they are not sent when a deleted record is made again."
+    )
+    write_only: list[str] = Field(
+        [],
+        description="Fields that are no part of the record, which templates name (`{owner}`), and that nobody can read: undo knows nothing of them.",
     )
     key: list[str] = Field([], description="Fields that are unique there.")
     restores: bool = Field(

@@ -18,7 +18,8 @@ from headgate.connectors.http.exchange import Call, LostError, UndoneError
 from headgate.connectors.http.resource import AnswerSpec, EndpointSpec, QuotaSpec
 from headgate.model.errors import Cancelled, ConnectionFailed
 
-from .values import DECODER, at, matches
+from .paths import at
+from .values import DECODER, matches
 
 _EXCERPT: Final = 300
 _HEAD: Final = 40

@@ -16,8 +16,9 @@ from headgate.model.types import IMAGE, FieldType
 from headgate.model.write import OLD, WriteSpec
 from headgate.spi.deciding import Row
 
+from .paths import at, drop, put
 from .template import ENCODER, Values, nothing_there
-from .values import DECODER, Foreign, JsonText, at, drop, give, giver, image, plain, put, take
+from .values import DECODER, Foreign, JsonText, give, giver, image, plain, take
 
 
 class Shape:
@@ -43,7 +44,7 @@ class Shape:
     @property
     def images(self) -> tuple[str, ...]:
         """The columns that undo knows: the resource's, and whatever else records have that will be deleted."""
-        return (*self.columns, *self._extra)
+        return (*(n for n in self.columns if n not in self.resource.write_only), *self._extra)
 
     def also(self, records: Iterable[Any], names: Iterable[str] = ()) -> None:
         """Know whatever these records have; where the resource says what its fields are, it is known already.
@@ -193,6 +194,8 @@ class Shape:
             ValueError: two fields have no room beside each other, or JSON has no way to write a value.
         """
         fields = self._wired(row)
+        if apart := self.resource.write_only:
+            sent = [n for n in sent if n not in apart]
         if sent is row and self._flat and not self._own:
             record = fields if nulls else {n: v for n, v in fields.items() if v is not None}
         elif self._flat and not self._own:
@@ -204,6 +207,8 @@ class Shape:
                     put(record, name, self._sent(name, fields[name]))
         if self._own:
             fields = {n: v if v is None else self._sent(n, v) for n, v in fields.items()}
+        if apart:
+            fields |= {n: give(v, self.columns[n]) if (v := row.get(n)) is not None else None for n in apart}
         key = [fields.get(k) for k in self.spec.key]
         there_ = nothing_there if there is None else partial(at, there)
         return Values(id_, record, fields, key[0] if len(key) == 1 else key, self.spec.key, there_)

@@ -30,6 +30,7 @@ from .finder import Finder
 from .ids import told
 from .imaging import Imaging
 from .jobs import Jobs
+from .paths import at
 from .refusals import became, field_of, refusal, refused
 from .requests import Item, Parcel, check_fits, many_of, varies
 from .sender import Sender
@@ -37,7 +38,7 @@ from .sending import Desk, Sending, parcels
 from .shape import Shape
 from .template import UnfitError, Values, names, text
 from .there import There
-from .values import Foreign, JsonText, at, rows_of
+from .values import Foreign, JsonText, rows_of
 from .ways import NAMES, endpoints, way
 
 
@@ -62,8 +63,11 @@ class RestWriter(Decides):
         self._there = There(self._shape)
         self._unfit: dict[tuple[object, ...], UnfitError] = {}
         self._pool = ThreadPoolExecutor(sender.client.options.concurrency, "headgate-api")
-        columns = list(dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark]))
-        self._general = {"table": table or spec.table, "columns": columns}
+        columns = dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark])
+        self._general = {
+            "table": table or spec.table,
+            "columns": [n for n in columns if n not in resource.write_only],
+        }
         matched = resource.find is not None and bool(spec.key)
         self._finder = Finder(sender, resource, self._shape.key, self._shape.types, self._general) if matched else None
         self._lists = spec.operation is Operation.MIRROR and resource.listing is not None
