@@ -23,6 +23,7 @@ from .simulated import Answer, SimulatedApi
 Record = dict[str, Any]
 Errors = list[dict[str, Any]]
 _MUTATION: Final = 10
+_MOST_LISTED: Final = 250
 _GID: Final = "gid://shopify/{}/{}"
 _STATUS: Final = ("ACTIVE", "ARCHIVED", "DRAFT", "UNLISTED")
 _SEARCH: Final = re.compile(r"sku:'((?:[^'\\]|\\.)*)'")
@@ -61,6 +62,7 @@ class ShopifyServer(SimulatedApi):
 
     Attributes:
         throttled: how many requests there were no points for.
+        buyers: addresses of customers who have ordered something, and so cannot be deleted.
     """
 
     TOKEN: ClassVar = "shpat_s3cret"  # noqa: S105
@@ -77,6 +79,7 @@ class ShopifyServer(SimulatedApi):
     ) -> None:
         self.version, self.bucket, self.scopes = version, bucket, scopes
         self.throttled = 0
+        self.buyers: set[str] = set()
         self._tokens = {self.TOKEN}
         self._left, self._since = bucket[0], time.monotonic()
         self._next = 0
@@ -193,12 +196,14 @@ class ShopifyServer(SimulatedApi):
                 self._customers, "email", a["identifier"]["emailAddress"].lower()
             ),
             "productVariants": self._search,
+            "products": lambda a: self._page(self._products, a),
+            "customers": lambda a: self._page(self._customers, a),
             "productCreate": self._product_create,
             "productUpdate": self._product_update,
             "productDelete": lambda a: self._delete(self._products, "Product", a["input"]["id"]),
             "customerCreate": self._customer_create,
             "customerUpdate": self._customer_update,
-            "customerDelete": lambda a: self._delete(self._customers, "Customer", a["input"]["id"]),
+            "customerDelete": self._customer_delete,
             "productVariantsBulkUpdate": self._variants_update,
         }
 
@@ -211,6 +216,20 @@ class ShopifyServer(SimulatedApi):
     @staticmethod
     def _by(records: Mapping[str, Record], name: str, value: Any) -> Record | None:
         return next((one for one in records.values() if one[name] == value), None)
+
+    @staticmethod
+    def _page(records: Mapping[str, Record], args: Mapping[str, Any]) -> Record:
+        """A part of all records, in the order of their ids."""
+        if args["first"] > _MOST_LISTED:
+            raise GraphqlError(f"first must be at most {_MOST_LISTED}", "BAD_USER_INPUT")
+        keys = list(records)
+        after = args.get("after")
+        if after is not None and after not in keys:
+            raise GraphqlError("Invalid cursor for current pagination sort.", "BAD_USER_INPUT")
+        start = keys.index(after) + 1 if after is not None else 0
+        shown = keys[start : start + args["first"]]
+        info = {"hasNextPage": start + len(shown) < len(keys), "endCursor": shown[-1] if shown else None}
+        return {"nodes": [records[k] for k in shown], "pageInfo": info}
 
     def _search(self, args: Mapping[str, Any]) -> Any:
         m = _SEARCH.fullmatch(args["query"])
@@ -237,6 +256,12 @@ class ShopifyServer(SimulatedApi):
     def _customer_create(self, args: Mapping[str, Any]) -> Record:
         made: Record = {**dict.fromkeys(INPUTS["CustomerInput"]), "tags": [], "taxExempt": False, "locale": "en"}
         return self._kept(self._customers, "Customer", made, args["input"], _customer_errors)
+
+    def _customer_delete(self, args: Mapping[str, Any]) -> Record:
+        if self._customers.get(args["input"]["id"], {}).get("email") in self.buyers:
+            said = "Customer can’t be deleted because they have associated orders"
+            return {"deletedCustomerId": None, "userErrors": [_error(said, "id")]}
+        return self._delete(self._customers, "Customer", args["input"]["id"])
 
     def _customer_update(self, args: Mapping[str, Any]) -> Record:
         return self._changed(self._customers, "Customer", args["input"], _customer_errors)

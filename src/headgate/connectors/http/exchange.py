@@ -67,6 +67,10 @@ class Rest:
     of: str = ""
 
 
+MOST_BYTES: Final = 32 << 20
+"""A page is held in memory; longer answers than this are not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A good answer, its body in a file.

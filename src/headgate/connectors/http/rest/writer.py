@@ -112,11 +112,11 @@ class RestWriter(Decides):
         self._there, self._done, self._unfit = There(self._shape), [], {}
         self._rows = self._there.rows
         self._earlier = Earlier(self._left(), self._endpoints)
-        if self._lists and self._resource.listing is not None:
+        if self._lists:
             from .listing import listed  # which takes what reads APIs along
 
             general = {**self._general, "fields": self._general["columns"][1:]}
-            self._there.take(listed(self._sender.client, self._resource.listing, general, self._check_open))
+            self._there.take(listed(self._sender, self._resource, general, self._check_open))
         keys = self._there.has_keys() or not self._rows
         if self._finder is not None:
             self._read(self._finder)
