@@ -141,7 +141,7 @@ class RestDestination:
         for name, endpoint in {**used, **asks}.items():
             parts = (endpoint.path, endpoint.query, endpoint.headers, endpoint.body, endpoint.variables)
             said = {n for part in parts for n in names(part) if not n.startswith((THERE, f"{IT}."))}
-            known = {*GENERAL, *(spec.key if name == "find" else [*fields, *resource.fields, *resource.write_only])}
+            known = {*GENERAL, *(spec.key if name == "find" else [*fields, *resource.fields, *resource.named_only])}
             if lost := sorted(said - known):
                 of = "the key" if name == "find" else "this import"
                 raise DestinationError(
@@ -199,6 +199,14 @@ def _check_written(spec: WriteSpec, resource: ResourceSpec, used: Mapping[str, E
     Raises:
         DestinationError: there is one.
     """
+    fields = {f.name for f in spec.fields}
+    if used.keys() & {"create", "update", "upsert"} and (
+        lacks := [n for n in resource.required if n in resource.named_only and n not in fields]
+    ):
+        raise DestinationError(
+            f"the resource {spec.table} is written with {lacks[0]}, which this import has not",
+            hint=f"Add the field {lacks[0]}: without it nothing would be left of it there.",
+        )
     never = {"create": "updated", "update": "created"}
     for field in spec.fields:
         if field.name not in resource.write_only:

@@ -38,7 +38,7 @@ from .sending import Desk, Sending, parcels
 from .shape import Shape
 from .template import UnfitError, Values, names, text
 from .there import There
-from .values import Foreign, JsonText, rows_of
+from .values import Foreign, JsonText, matches, rows_of
 from .ways import NAMES, endpoints, way
 
 
@@ -322,6 +322,8 @@ class RestWriter(Decides):
         sent: Iterable[str] = values
         if change.row is not None:
             there = self._there.records[change.row]
+            if self._resource.partial and matches(there, self._resource.partial):
+                raise ValueError("the API gives this record in part only, so it is left as it is")
             id_ = at(there, self._resource.id)
             if self._does(change) is not change.action:
                 values = self._rows[change.row] | self._marks
