@@ -103,9 +103,9 @@ class ShopifyServer(SimulatedApi):
         owner = next(reversed(self._products.values()))
         owner["options"] = [{"name": n, "values": []} for n in names]
         for one in variants:
-            chosen = [*one.get("options", ()), *([_standing(variants, one)] if "options" not in one else ())]
-            values = [{"optionName": n, "name": v} for n, v in zip(names, chosen, strict=True)]
-            self._variant(owner, None, {**_without(one, "options"), "optionValues": values})
+            chosen: list[str] = [*one.get("options", ()), *([_standing(variants, one)] if "options" not in one else ())]
+            given = [{"optionName": n, "name": v} for n, v in zip(names, chosen, strict=True)]
+            self._variant(owner, None, {**_without(one, "options"), "optionValues": given})
 
     def customer(self, email: str, **values: Any) -> None:
         """Have a customer."""
@@ -214,7 +214,7 @@ class ShopifyServer(SimulatedApi):
 
     def _root(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
         return {
-            "productByIdentifier": lambda a: self._whole(self._by(self._products, "handle", a["identifier"]["handle"])),
+            "productByIdentifier": lambda a: self._named(a["identifier"]["handle"]),
             "customerByIdentifier": lambda a: self._by(
                 self._customers, "email", a["identifier"]["emailAddress"].lower()
             ),
@@ -262,10 +262,12 @@ class ShopifyServer(SimulatedApi):
         found = [v for v in self._variants.values() if wanted and str(v["sku"]).lower().startswith(wanted.lower())]
         return {"nodes": found[: args["first"]]}
 
-    def _whole(self, product: Record | None) -> Record | None:
+    def _named(self, handle: str) -> Record | None:
+        found = self._by(self._products, "handle", handle)
+        return None if found is None else self._whole(found)
+
+    def _whole(self, product: Record) -> Record:
         """A product with the connection to its variants."""
-        if product is None:
-            return None
         own = {k: v for k, v in self._variants.items() if v["product"]["id"] == product["id"]}
         return {**product, "variants": lambda args: self._page(own, args)}
 
@@ -278,9 +280,9 @@ class ShopifyServer(SimulatedApi):
 
     def _product_standalone(self, args: Mapping[str, Any]) -> Record:
         made = self._product_create(args)
-        if made["product"] is not None:
-            values = [{"optionName": "Title", "name": "Default Title"}]
-            self._variant(made["product"], None, {"optionValues": values})
+        if made["product"] is None:
+            return made
+        self._variant(made["product"], None, {"optionValues": [{"optionName": "Title", "name": "Default Title"}]})
         return {**made, "product": self._whole(made["product"])}
 
     def _product_delete(self, args: Mapping[str, Any]) -> Record:

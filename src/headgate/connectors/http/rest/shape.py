@@ -91,8 +91,8 @@ class Shape:
                 continue
             if name in self.resource.lowercase and isinstance(value, str) and self.types.get(name) != IMAGE:
                 row[name] = value.lower()
-            elif isinstance(value, JsonText) and (entries := self._entries.get(name.removeprefix(OLD))) is not None:
-                row[name] = entries.text(entries.given(DECODER.decode(str(value))))
+            elif isinstance(value, JsonText) and (known := self._entries.get(name.removeprefix(OLD))) is not None:
+                row[name] = known.text(known.given(DECODER.decode(str(value))))
             elif isinstance(value, JsonText) and name.removeprefix(OLD) in self.resource.unordered:
                 of = self.columns[name.removeprefix(OLD)]
                 row[name] = take(self._kept(name.removeprefix(OLD), give(value, of)), of)
