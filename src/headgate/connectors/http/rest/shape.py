@@ -42,6 +42,7 @@ class Shape:
             resource.texts or resource.blanks or resource.lowercase or resource.unordered or resource.entries
         )
         self._entries = {n: Entries(n, of) for n, of in resource.entries.items()}
+        self._apart_names = resource.named_only
         self._givers = {n: giver(of) for n, of in self.columns.items()}
         self._flat = not any("." in n for n in self.columns)
 
@@ -197,7 +198,7 @@ class Shape:
             made = deepcopy(dict(inner))
             for path in (self.resource.id, *self.resource.read_only, *self.resource.reads.values()):
                 drop(made, path)
-        for name in (n for n in self.columns if n not in self.resource.named_only):
+        for name in (n for n in self.columns if n not in self._apart_names):
             if name in more and not isinstance(more[name], Foreign):
                 put(made, name, self._sent(name, self.wire(name, more[name])))
             elif name not in self.resource.read_only and (wire := self.of(record, name)) is not None:
@@ -218,7 +219,7 @@ class Shape:
             ValueError: two fields have no room beside each other, or JSON has no way to write a value.
         """
         fields = self._wired(row)
-        if apart := self.resource.named_only:
+        if apart := self._apart_names:
             sent = [n for n in sent if n not in apart]
         if sent is row and self._flat and not self._own:
             record = fields if nulls else {n: v for n, v in fields.items() if v is not None}
