@@ -30,6 +30,7 @@ from .finder import Finder
 from .ids import told
 from .imaging import Imaging
 from .jobs import Jobs
+from .paths import at
 from .refusals import became, field_of, refusal, refused
 from .requests import Item, Parcel, check_fits, many_of, varies
 from .sender import Sender
@@ -37,7 +38,7 @@ from .sending import Desk, Sending, parcels
 from .shape import Shape
 from .template import UnfitError, Values, names, text
 from .there import There
-from .values import Foreign, JsonText, at, rows_of
+from .values import Foreign, JsonText, matches, rows_of
 from .ways import NAMES, endpoints, way
 
 
@@ -62,8 +63,11 @@ class RestWriter(Decides):
         self._there = There(self._shape)
         self._unfit: dict[tuple[object, ...], UnfitError] = {}
         self._pool = ThreadPoolExecutor(sender.client.options.concurrency, "headgate-api")
-        columns = list(dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark]))
-        self._general = {"table": table or spec.table, "columns": columns}
+        columns = dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark])
+        self._general = {
+            "table": table or spec.table,
+            "columns": [n for n in columns if n not in resource.write_only],
+        }
         matched = resource.find is not None and bool(spec.key)
         self._finder = Finder(sender, resource, self._shape.key, self._shape.types, self._general) if matched else None
         self._lists = spec.operation is Operation.MIRROR and resource.listing is not None
@@ -108,11 +112,11 @@ class RestWriter(Decides):
         self._there, self._done, self._unfit = There(self._shape), [], {}
         self._rows = self._there.rows
         self._earlier = Earlier(self._left(), self._endpoints)
-        if self._lists and self._resource.listing is not None:
+        if self._lists:
             from .listing import listed  # which takes what reads APIs along
 
             general = {**self._general, "fields": self._general["columns"][1:]}
-            self._there.take(listed(self._sender.client, self._resource.listing, general, self._check_open))
+            self._there.take(listed(self._sender, self._resource, general, self._check_open))
         keys = self._there.has_keys() or not self._rows
         if self._finder is not None:
             self._read(self._finder)
@@ -318,6 +322,8 @@ class RestWriter(Decides):
         sent: Iterable[str] = values
         if change.row is not None:
             there = self._there.records[change.row]
+            if self._resource.partial and matches(there, self._resource.partial):
+                raise ValueError("the API gives this record in part only, so it is left as it is")
             id_ = at(there, self._resource.id)
             if self._does(change) is not change.action:
                 values = self._rows[change.row] | self._marks
