@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -27,7 +26,6 @@ from headgate.ledger.ids import Ids
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, DefinitionError, HeadgateError, UsageError
 from headgate.model.guards import ExpectSpec
-from headgate.model.incremental import STATE, WATERMARK, Since
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
 from headgate.model.transfer import of_files
@@ -35,16 +33,13 @@ from headgate.model.write import Operation
 from headgate.spi.destination import Destination
 from headgate.spi.source import Finishes, Source
 
-from . import moving
+from . import moving, onward
 from .oneline import definition_for
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
 from .telemetry import told
 from .written_back import check_write_back, write_back
-
-_LOOKED_THROUGH = 1_000
-"""How many runs are looked through for the last that came to its end."""
 
 
 def ignore(_: Progress) -> None:
@@ -109,10 +104,10 @@ def check(
     if source is None:
         with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
             replaces = destination.capabilities.replaces
-        found = project.source(
-            definition.spec.source, definition.base, _since(project, definition), _state(project, definition)
-        )
-        imported = project.ledger.imported(lease_of(project, definition))
+        lease = lease_of(project, definition)
+        before = project.ledger, definition.name, definition.spec, lease
+        found = project.source(definition.spec.source, definition.base, onward.since(*before), onward.state(*before))
+        imported = project.ledger.imported(lease)
         source = knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
@@ -165,37 +160,6 @@ def source_name(project: Project, definition: Definition) -> str:
     if source.connection is None or "://" not in source.connection:
         return source.shown
     return source.model_copy(update={"connection": project.shown(source.connection)}).shown
-
-
-def _since(project: Project, definition: Definition) -> Since | None:
-    """Where an incremental source goes on: the highest value that the last run which came to its end had seen."""
-    spec = definition.spec
-    if spec.source.incremental is None:
-        return None
-    ties = spec.operation is not Operation.APPEND
-    for found in _found_before(project, definition):
-        value = found.get(WATERMARK)
-        if found.get("growing") == spec.source.incremental.column and isinstance(value, str | int | float):
-            return Since(value, ties)
-    return None
-
-
-def _state(project: Project, definition: Definition) -> Any:
-    """What the source said of where it goes on, in the last run that came to its end; a mirror must see all of it."""
-    spec = definition.spec
-    if spec.source.connection is None or spec.source.table is None or spec.operation is Operation.MIRROR:
-        return None
-    before = (
-        f[STATE] for f in _found_before(project, definition) if STATE in f and f.get("stream") == spec.source.table
-    )
-    return next(before, None)
-
-
-def _found_before(project: Project, definition: Definition) -> Iterator[Mapping[str, Any]]:
-    """What runs of this import found that came to their end, the last first."""
-    for run in project.ledger.runs(_LOOKED_THROUGH, definition.name, Kind.RUN):
-        if run.lease == lease_of(project, definition) and run.status in (Status.SUCCEEDED, Status.PARTIAL):
-            yield from (part.findings for part in run.partitions)
 
 
 def make_plan(
