@@ -86,6 +86,8 @@ class Asking:
                 raise self._client.failure(page.answer.call, "parents are read from JSON only")
             for record in page.lines:
                 taken = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
+                for name in _PLACE.findall(spec.path):
+                    self._check_part(page, spec.parent.take.get(name, ""), taken.get(name))
                 for found in self.all(spec, {**values, **taken}):
                     if found.whole:
                         raise self._client.failure(found.answer.call, "records of parents are read from JSON only")
@@ -299,6 +301,15 @@ class Asking:
         if text(found) is None:
             raise self._client.failure(page.answer.call, f"a parent's {path!r} is null", "Check request.parent.take.")
         return found
+
+    def _check_part(self, page: Found, path: str, value: bytes | None) -> None:
+        """Refuse what would make a URL's path another one."""
+        if value is not None and (part := text(value)) in ("", ".", ".."):
+            raise self._client.failure(
+                page.answer.call,
+                f"a parent's {path!r} is {part!r}, which a path cannot have",
+                "Check request.parent.take.",
+            )
 
     def _with(self, found: Found, line: bytes, values: Values) -> bytes:
         """A record with what was taken from its parent."""
