@@ -189,7 +189,7 @@ class Asking:
         if kind == "jsonl":
             lines = [line for line in answer.body.read_bytes().split(b"\n") if line.strip()]
             return self._listed(lines, answer, number)
-        document = self._document(answer)
+        document = self._document(spec, answer)
         if document is None:
             return Found([], answer, False, nothing)
         self._check(spec, document, answer)
@@ -232,7 +232,7 @@ class Asking:
             self.format = guess if known == "other" else known
         return self.format
 
-    def _document(self, answer: Answer) -> Document | None:
+    def _document(self, spec: AskSpec, answer: Answer) -> Document | None:
         """The answer as JSON; None where it is that there is nothing (204)."""
         data = answer.body.read_bytes()
         if not data and answer.status == 204:
@@ -242,7 +242,7 @@ class Asking:
         try:
             other = bool(charset) and codecs.lookup(charset).name not in ("utf-8", "ascii")
             data = data.decode(charset).encode() if other else data.removeprefix(codecs.BOM_UTF8)
-            return Document(as_json(data, "utf-8" if other else None)) if is_xml else parse(data)
+            return Document(as_json(data, "utf-8" if other else None, spec.records)) if is_xml else parse(data)
         except (ValueError, RecursionError, LookupError) as e:
             why = re.sub(r"^JSON is malformed: ", "", str(e)) if data else "it is empty"
             media = f" but {answer.kind[0]}" if answer.kind[0] and "json" not in answer.kind[0] else ""
