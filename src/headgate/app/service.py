@@ -19,7 +19,7 @@ from headgate.engine.limits import kept
 from headgate.engine.lookups import KnownIds
 from headgate.engine.nested import nested
 from headgate.engine.parents import check_making, made_in
-from headgate.engine.plans import Saved, check_plan, read_plan, run_plan, save_plan
+from headgate.engine.plans import Saved, check_plan, found_nothing, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped_late
 from headgate.ledger.ids import Ids
@@ -101,14 +101,7 @@ def check(
         )
     definition = committing(project, definition)
     check_write_back(project, definition)
-    if source is None:
-        with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
-            replaces = destination.capabilities.replaces
-        lease = lease_of(project, definition)
-        before = project.ledger, definition.name, definition.spec, lease
-        found = project.source(definition.spec.source, definition.base, onward.since(*before), onward.state(*before))
-        imported = project.ledger.imported(lease)
-        source = knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
+    source = source or _source(project, definition)
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
@@ -122,6 +115,29 @@ def check(
     except BaseException:
         source.close()
         raise
+
+
+def _source(project: Project, definition: Definition) -> Source:
+    """What the definition reads, but for what it need not read again."""
+    with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
+        replaces = destination.capabilities.replaces
+    lease = lease_of(project, definition)
+    before = project.ledger, definition.name, definition.spec, lease
+    found = project.source(definition.spec.source, definition.base, onward.since(*before), onward.state(*before))
+    imported = project.ledger.imported(lease)
+    return knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
+
+
+def _put_away(project: Project, definition: Definition) -> list[str]:
+    """Do with files what is done with them when they are imported, where all there are were imported before."""
+    if definition.spec.source.done == "keep":
+        return []
+    with closing(_source(project, definition)) as source:
+        try:
+            source.partitions()
+        except NothingNew:
+            return source.finish([]) if isinstance(source, Finishes) else []
+    return []  # something has come meanwhile, for the next run
 
 
 def committing(project: Project, definition: Definition) -> Definition:
@@ -264,6 +280,8 @@ def _execute(
             prepared = check(project, definition, refusals, source, run.started)
         except NothingNew as e:
             run.warnings.append(f"nothing new: {e.message}")
+            if kind is Kind.RUN and source is None:
+                run.warnings += _put_away(project, definition)
             return
         with closing(prepared):
             if not run.resumed:
@@ -341,13 +359,17 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     if plan.kind is Kind.PLAN and of_files(plan.operation):
         return moving.run_planned_files(project, plan, lambda saved: _same_definition(project, plan, saved), observe)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
-    saved = read_plan(ledger.fetch(ledger.changes_path(plan.id)))
+    path = ledger.fetch(ledger.changes_path(plan.id))
+    if found_nothing(plan) and not path.exists():
+        raise UsageError(f"plan {plan.id} found nothing new", hint="There is nothing to do; plan again when there is.")
+    saved = read_plan(path)
     if saved.makes:
         raise UsageError(
             f"plan {plan.id} would create {saved.makes}, and how others refer to those is not known before they are there",
             hint=f"Run the import itself: headgate run {plan.import_name}.",
         )
-    _check_unchanged(project, plan, saved)
+    # One in a line has no file that could have changed.
+    definition = _same_definition(project, plan, saved) if saved.file else None
     connection = into or plan.destination.removesuffix(f"#{saved.write.table}")
     if "***" in connection:
         raise UsageError(
@@ -361,6 +383,8 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     run.lease = f"{plan.import_name} -> {plan.destination}{relative}"
     run.partitions = list(plan.partitions)
     run.schema_changes = list(plan.schema_changes)
+    if definition is not None and definition.spec.source.done != "keep":
+        run.warnings.append("source.done is left to the next run: the files stay where they are")
     run = ledger.begin(run)
 
     def execute() -> None:
@@ -373,12 +397,6 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
 def stays(project: Project, connection: str) -> str:
     """What is at the destination when what is committed at once does not come to its end, for people."""
     return "nothing was kept" if project.transactional(connection) else "what was sent before is kept"
-
-
-def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:
-    """Refuse a plan whose definition is no longer the one it was made with."""
-    if saved.file:
-        _same_definition(project, plan, saved)
 
 
 def _same_definition(project: Project, plan: Run, saved: Saved) -> Definition:
