@@ -62,6 +62,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write the names of tests that failed into the file HEADGATE_TEST_FAILED, one a line, for whoever tries them again."""
+    file = os.environ.get("HEADGATE_TEST_FAILED")
+    if file and report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(file).open("a") as failed:
+            failed.write(f"{report.nodeid}\n")
+
+
 @pytest.fixture(scope="session")
 def pg_url() -> Iterator[str]:
     """URL of a database in which tests may make databases: HEADGATE_TEST_PG_URL, or a server of the session's own."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
 from headgate.engine.files import runner
+from headgate.spi.store import Addressed
+from support.servers import SshServer
 
 from .conftest import Somewhere
 from .uploading import Outbox
@@ -111,3 +116,43 @@ def test_what_was_written_anew_since_it_arrived_stays(
     assert outbox.run() == ({"created": 1} if arrived == "in this run" else {"unchanged": 1})
     assert everything(outbox) == {"outbox/a.txt": b"written anew"}
     monkeypatch.undo()
+
+
+def test_a_place_is_known_by_another_connection_to_it(outbox: Outbox, store: Somewhere) -> None:
+    store.put("in/out/a.txt", b"a")
+    deeper = store.options | {"url": f"{store.options['url'].rstrip('/')}/in/out/"}
+
+    def define(path: str, **more: Any) -> None:
+        outbox.define(store, path=path, source={"connection": "near", "path": "*.txt"}, **more)
+        connections = {"far": store.options, "near": deeper}
+        (outbox.folder / "headgate.yaml").write_text(yaml.safe_dump({"connections": connections}))
+
+    define("in/out/{stem}-copy.txt")
+    found = outbox("run", "send")
+    assert found.code == 2
+    assert "in/out/a-copy.txt, where a file would be put, is a file of the source itself" in found.err
+    define("in/", operation="mirror", limits={"deletes": "100%"})
+    store.put("in/old.txt", b"old")
+    assert outbox.run() == {"created": 1, "mirror_deleted": 1}
+    assert store.there() == {"in/a.txt": b"a", "in/out/a.txt": b"a"}
+
+
+def test_other_servers_logins_and_folders_are_other_places(ssh: SshServer, sftp: Somewhere, ftp: Somewhere) -> None:
+    def address(place: Somewhere, **more: str) -> str:
+        opened = place.open(**more)
+        assert isinstance(opened, Addressed)
+        with closing(opened):
+            return opened.address()
+
+    assert address(sftp) == f"sftp://{ssh.user}@127.0.0.1:{ssh.port}{unquote(urlsplit(sftp.options['url']).path)}"
+    assert address(sftp, url=f"sftp://{ssh.user}@127.0.0.1:{ssh.port}") != address(sftp)
+    assert address(sftp, url=f"{sftp.options['url']}/no/../such") == address(sftp, url=f"{sftp.options['url']}/such")
+    assert address(ftp, url=ftp.options["url"].removesuffix("/data")) + "data" == address(ftp)
+    bucket = Somewhere(
+        {"url": "s3://shop/data/", "region": "eu-west-1", "access_key_id": "a", "secret_access_key": "s"},
+        sftp.put,
+        sftp.there,
+    )
+    assert address(bucket, access_key_id="b") == address(bucket)
+    others = ({"url": "s3://shop/date"}, {"url": "s3://shops/data"}, {"endpoint": "https://127.0.0.1:9"})
+    assert address(bucket) not in [address(bucket, **more) for more in others]

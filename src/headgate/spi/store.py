@@ -203,6 +203,16 @@ class Here(Protocol):
 
 
 @runtime_checkable
+class Addressed(Protocol):
+    """What a store offers beside to whose files other connections may lead too."""
+
+    def address(self) -> str:
+        """What its paths are below: the server, who logs in, and the folder, the same for every connection that leads there;
+        without secrets. May connect to find out."""
+        ...
+
+
+@runtime_checkable
 class Versions(Protocol):
     """What a store offers beside that keeps what was overwritten or deleted."""
 

@@ -47,6 +47,14 @@ class FtpPlace:
         self._can: Can | None = None
         self._made: set[str] = set()
 
+    def address(self) -> str:
+        """See `Addressed`."""
+        url, root = self._url, self._root
+        if not root:
+            with self._talking("") as client:
+                root = client.pwd()
+        return f"ftp://{unquote(url.username or '')}@{url.hostname}:{url.port or 21}/{root.strip('/')}"
+
     @property
     def can(self) -> Can:
         """See `Store`: what the server says that it offers."""

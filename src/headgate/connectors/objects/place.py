@@ -24,6 +24,8 @@ from .multipart import LARGE, Uploads
 
 _ERRORS = (wrong.BaseError, FileNotFoundError)  # obstore raises the built-in one for an object that is not there
 _PIECE: Final = 8 << 20
+_WHO: Final = re.compile("key|secret|token|password|credential|checksum")
+"""Options that say who comes and how, not whereto."""
 _MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 
 
@@ -52,6 +54,8 @@ class ObjectPlace:
         more = {k: str(v) for k, v in options.items() if k not in ("url", "allow_http", "timeout")}
         if parts.scheme == "s3" and more.setdefault("checksum_algorithm", "sha256").lower() == "none":
             del more["checksum_algorithm"]
+        where = sorted((k.lower(), v) for k, v in more.items() if not _WHO.search(k.lower()))
+        self._address = " ".join([*(f"{k}={v}" for k, v in where), f"{self.name}/{parts.path.strip('/')}"])
         self._uploads = Uploads.of(options, self.name)
         self._compares = "checksum_algorithm" in more
         client: dict[str, Any] = {"allow_http": bool(options.get("allow_http", False))}
@@ -62,6 +66,10 @@ class ObjectPlace:
             self._store: Any = make(url, config=more, client_options=client, retry_config={"max_retries": 4})
         except (wrong.BaseError, ValueError, TypeError) as e:
             raise UsageError(f"{self.name}: {_words(e)}", hint="Correct the connection.") from None
+
+    def address(self) -> str:
+        """See `Addressed`."""
+        return self._address
 
     def files(self, folder: str, *, deep: bool) -> Iterator[Entry]:
         """See `Place`."""

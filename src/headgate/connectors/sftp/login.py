@@ -54,6 +54,11 @@ class Login:
         return None if found is None else str(found)
 
     @property
+    def address(self) -> str:
+        """The server and who logs in, for comparing."""
+        return f"sftp://{unquote(self.url.username or '')}@{self.url.hostname}:{self.url.port or 22}"
+
+    @property
     def timeout(self) -> float:
         """Seconds to wait for the connection."""
         return seconds(self.options, "timeout", 15)

@@ -57,6 +57,15 @@ class SftpPlace:
         self._wire: w.Wire | None = None
         self._made: set[str] = set()
 
+    def address(self) -> str:
+        """See `Addressed`."""
+        with self._talking("") as wire:
+            try:
+                root = wire.names(wire.ask(w.REALPATH, w.text(self._root)))[0][0]
+            except (w.Refused, IndexError):  # a folder that is still to be made
+                root = posixpath.normpath(self._root)
+        return f"{self._login.address}/{root.strip('/')}"
+
     def files(self, folder: str, *, deep: bool) -> Iterator[Entry]:
         """See `Place`."""
         return (Entry(s.path, s.size, s.changed) for s in self.listed(folder, deep=deep))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from headgate.model.errors import UsageError
 from headgate.model.source import MoveSpec
 from headgate.spi.place import below, is_pattern, looked_in, matches
-from headgate.spi.store import Here, Store
+from headgate.spi.store import Addressed, Here, Store
 
 from .moves import Ends, Move, printable
 
@@ -26,13 +26,27 @@ class Taken:
         self._source, self._connection = source, connection or ""
         self._patterns = [below(path) for path in paths]
         self._folders: dict[Path, Path] = {}
+        self._addresses: dict[str, str | None] = {}
 
     def has(self, place: Store, connection: str | None, path: str) -> bool:
         """Whether a path of a place is, or would be, a file of the source."""
         if isinstance(self._source, Here) and isinstance(place, Here):
             file = place.here(path)
             return any(self._means(one, self._folder(file.parent) / file.name) for one in self._patterns)
-        return self._connection == (connection or "") and self.moved_to(path)
+        if self._connection == (connection or ""):
+            return self.moved_to(path)
+        above, root = (
+            self._address(one, name) for one, name in ((self._source, self._connection), (place, connection))
+        )
+        full = f"{root}/{path}"
+        return above is not None and full.startswith(f"{above}/") and self.moved_to(full[len(above) + 1 :])
+
+    def _address(self, place: Store, connection: str | None) -> str | None:
+        """What a place's paths are below; None where it does not say."""
+        name = connection or ""
+        if name not in self._addresses:
+            self._addresses[name] = place.address().rstrip("/") if isinstance(place, Addressed) else None
+        return self._addresses[name]
 
     def moved_to(self, path: str) -> bool:
         """The same of a path of the source's own place."""
