@@ -171,3 +171,14 @@ def test_the_disk_of_a_database_that_the_run_makes_is_full(
     assert headgate("run", "items").code == 0
     with closing(sqlite3.connect(file)) as c:
         assert c.execute("select count(*) from item").fetchall() == [(RECORDS,)]
+
+
+def test_files_that_found_no_room_take_none(disk: Path, folder: Path, define: Define, headgate: Headgate) -> None:
+    place = {"connection": "shop", "table": "item.csv"}
+    define(f"file://{disk}", "id,name,qty\n1,Lamp,2\n", key=None, operation="append", destination=place)
+    assert headgate("run", "items").code == 0
+    (folder / "items.csv").write_text(DATA)
+    filler = fill(disk, 100_000)
+    assert headgate("run", "items").code == 1
+    assert not list((disk / ".headgate-files" / "new").rglob("0*"))
+    filler.unlink()

@@ -113,6 +113,7 @@ def test_updates_and_deletions_of_what_is_not_there(api: CrudServer, define: Def
     assert "7 read = 1 updated + 6 rejected" in said.out
     assert "cannot be undone" in said.out
     assert held(api)[0]["name"] == "Person 0"
+    assert "run 1 cannot be undone: the resource people does not say how records are found" in headgate("undo", "1").err
     define(blind, operation="delete")
     assert "7 read = 1 deleted + 6 skipped" in headgate("run", "people").out
 

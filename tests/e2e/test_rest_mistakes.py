@@ -134,3 +134,41 @@ def test_a_record_that_went_before_its_update_came_is_a_reject(
     api.fault("status", method="PATCH", status=404, body={"error": "it is in the bin"})
     assert "7 read = 6 created + 1 rejected" in headgate("run", "people").out
     assert "it is in the bin) [KY04]" in headgate("rejects", "1").out
+
+
+@pytest.mark.parametrize("there", ["2024-01-02T00:00:00Z", "2024-01-02 00:00:00.000+02:00", "2024-01-02"])
+def test_a_date_may_be_the_moment_at_which_it_begins(
+    api: CrudServer, define: Define, headgate: Headgate, there: str
+) -> None:
+    people = [{"email": "ann@example.com", "day": "2024-01-02"}]
+    api.add("people", [{**people[0], "day": there}])
+    find = {"path": "/people", "query": {"email": "{email}"}, "records": "items"}
+    fields = {"email": "email", "day": {"from": "day", "type": "date"}}
+    define({**PLAIN, "find": find}, people, key=["email", "day"], fields=fields)
+    assert "1 read = 1 unchanged" in headgate("run", "people").out
+
+
+def test_keys_that_the_api_writes_in_another_way_are_not_taken_for_others(
+    api: CrudServer, define: Define, headgate: Headgate
+) -> None:
+    api.add("people", [{"email": "ann@example.com", "day": "2 January 2024"}, {"email": "bob@example.com"}])
+    find = {"path": "/people", "query": {"email": "{email}"}, "records": "items"}
+    fields = {"email": "email", "day": {"from": "day", "type": "date"}}
+    people = [{"email": "ann@example.com", "day": "2024-01-02"}]
+    define({**PLAIN, "find": find}, people, key=["email", "day"], fields=fields)
+    run = headgate("run", "people")
+    assert run.code == 1
+    assert "a record of the answer has '2 January 2024' as day, which is no date" in run.err
+    assert changes(api) == 0
+
+
+def test_new_proposes_all_columns_for_an_api_that_does_not_say_what_it_has(
+    api: CrudServer, define: Define, headgate: Headgate, folder: Path
+) -> None:
+    define()
+    (folder / "staff.csv").write_text("email,First Name,address.city\nann@example.com,Ann,Bern\n")
+    said = headgate("new", "staff.csv", "--into", "crm#people", "--key", "email")
+    assert said.code == 0, said
+    assert "No column" not in said.out
+    assert "1 read = 1 created" in headgate("run", "staff").out
+    assert held(api) == [{"email": "ann@example.com", "First Name": "Ann", "address": {"city": "Bern"}}]

@@ -75,6 +75,22 @@ def test_names_are_made_from_path_and_times(filled: Outbox, store: Somewhere) ->
     }  # fmt: skip
 
 
+def test_blanks_and_marks_of_every_kind_are_in_names(outbox: Outbox, store: Somewhere) -> None:
+    names = [
+        "5.07\u202fPM.png",
+        "no\u00a0break.txt",
+        "\U0001f468\u200d\U0001f467.txt",
+        "wide\u3000.txt",
+        "own\uf022.txt",
+    ]
+    for name in names:
+        outbox.put(name, b"x")
+    outbox.define(store, "{path}")
+    assert outbox("run", "send", "--json").counts == {"created": 5}
+    assert set(store.there()) == set(names)
+    assert outbox("run", "send", "--json").counts == {"unchanged": 5}
+
+
 def test_what_has_no_name_or_the_same_is_refused_and_the_others_go_on(outbox: Outbox, store: Somewhere) -> None:
     for path in ("x/1.txt", "y/1.txt", "y/2.txt", "y/line\nend.txt"):
         outbox.put(path, path.encode())

@@ -82,3 +82,14 @@ def test_a_folder_in_the_way_is_said(outbox: Outbox, place: str, request: pytest
     outbox.put("a.txt", b"new")
     outbox.define(far)
     assert "in/a.txt is a folder there" in refused(outbox)
+
+
+def test_a_folder_is_no_file(outbox: Outbox, store: Somewhere) -> None:
+    store.put("inner/a.txt", b"a")
+    outbox.define(store, "copy/{name}", source={"connection": "far", "path": "inner"}, destination={"path": "copy/"})
+    said = outbox("run", "send")
+    assert said.code == 1
+    assert "there is no file inner" in said.err
+    assert "the files of a folder are inner/" in said.err
+    outbox.define(store, "copy/{name}", source={"connection": "far", "path": "inner/"}, destination={"path": "copy/"})
+    assert outbox.run() == {"created": 1}

@@ -232,3 +232,24 @@ def test_a_file_that_changes_while_it_is_read_is_a_reject(outbox: Outbox, local:
     assert said.counts == {"created": 1, "invalid": 1}
     assert [r["code"] for r in said.json["rejects"]] == ["FI01"]
     assert local.there() == {"in/b.txt": b"other"}
+
+
+@pytest.mark.parametrize("verify", ["quick", "read"])
+def test_a_file_that_grows_while_it_is_copied_is_not_what_arrived_wrong(
+    outbox: Outbox, local: Somewhere, monkeypatch: Any, verify: str
+) -> None:
+    from headgate.connectors.files.local import LocalFolder
+
+    file = outbox.put("a.txt", b"as it was", THEN)
+    outbox.define(local, transfer={"verify": verify})
+    send = LocalFolder.send
+
+    def late(self: Any, source: Path, *more: Any) -> Any:
+        with file.open("ab") as out:  # what is added goes along, as the end of a file is where it is found
+            out.write(b" and more")
+        return send(self, source, *more)
+
+    monkeypatch.setattr(LocalFolder, "send", late)
+    said = outbox("run", "send", "--json")
+    assert [r["code"] for r in said.json["rejects"]] == ["FI01"]
+    assert local.there() == {}

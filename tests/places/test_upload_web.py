@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -26,6 +27,7 @@ class Keeping:
         self.files: dict[str, bytes] = {}
         self.failing: dict[str, int] = {}
         self.methods: list[str] = []
+        self.page = False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,9 +54,8 @@ class Keeping:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 if len(data) < int(self.headers["Content-Length"]):
                     return None  # whoever sent it is gone
-                if outer.failing.get(self.path, 0):
-                    outer.failing[self.path] -= 1
-                    return self.answer(503)
+                if (instead := outer.instead(self.path)) is not None:
+                    return self.answer(*instead, **{"Content-Type": "text/html"})
                 there = outer.files.get(self.path)
                 wanted, none = self.headers.get("If-Match"), self.headers.get("If-None-Match")
                 if (none == "*" and there is not None) or (wanted and wanted != outer.tag(there or b"")):
@@ -87,6 +88,15 @@ class Keeping:
     @staticmethod
     def tag(data: bytes) -> str:
         return f'"{hashlib.sha1(data).hexdigest()}"'
+
+    def instead(self, path: str) -> tuple[int, bytes] | None:
+        """What a file is answered with that is not taken."""
+        if self.page:
+            return 200, b"<html>Please log in</html>"
+        if self.failing.get(path, 0):
+            self.failing[path] -= 1
+            return 503, b""
+        return None
 
     def somewhere(self, **more: Any) -> Somewhere:
         return Somewhere({"url": self.url, "private": True, **more}, lambda *_: None, lambda: self.files)
@@ -167,3 +177,27 @@ def test_a_file_that_is_refused_is_one_reject(filled: Outbox, web: Keeping) -> N
     said = filled("run", "send", "--json")
     assert said.counts == {"created": 3, "rejected": 1}
     assert "503" in said.json["rejects"][0]["example"]
+
+
+def test_a_page_in_place_of_the_answer_is_no_file(outbox: Outbox, web: Keeping) -> None:
+    outbox.put("a.txt", b"one", THEN)
+    outbox.define(web.somewhere())
+    web.page = True
+    said = outbox("run", "send", "--json")
+    assert said.counts == {"rejected": 1}
+    (reject,) = said.json["rejects"]
+    assert reject["code"] == "FI03"
+    assert "it is answered with a web page, and the file is not there: <html>Please log in</html>" in reject["example"]
+    web.page = False
+    assert outbox.run() == {"created": 1}
+
+
+def test_a_percent_sign_in_a_name_is_one(outbox: Outbox, web: Keeping) -> None:
+    for path in ("%41.txt", "A.txt", "b%20c.txt", "b c.txt", "100%.txt"):
+        outbox.put(path, path.encode(), THEN)
+    outbox.define(web.somewhere())
+    assert outbox.run() == {"created": 5}
+    assert web.files == {
+        f"/data/in/{quote(path)}": path.encode() for path in ("%41.txt", "A.txt", "b%20c.txt", "b c.txt", "100%.txt")
+    }
+    assert outbox.run() == {"unchanged": 5}

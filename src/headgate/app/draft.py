@@ -76,7 +76,7 @@ def propose(project: Project, wanted: Definition) -> Draft:
         written = _written(scan)
         scan.close()
         types = infer({c: FieldSpec() for c in columns}, source, partitions)
-    fields = matched(columns, table) if table else named(columns, types)
+    fields = proposed(columns, types, table)
     known = {f.column for f in fields}
     covered = {f.name for f in fields}
     uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
@@ -102,6 +102,16 @@ def _written(scan: Scan) -> dict[str, Notation]:
 
 def _batches(scan: Scan) -> Generator[Batch]:
     yield from scan.batches()
+
+
+def proposed(columns: list[str], types: Mapping[str, FieldType], table: TableSchema | None) -> list[ProposedField]:
+    """Fields of the columns: those that a table has, or all, where it is to be made or, as an API that does not say what it has, takes
+    whatever comes under its own name."""
+    if table is None:
+        return named(columns, types)
+    if not table.columns:
+        return [ProposedField(c, c, types.get(c, FieldType("text")), None) for c in columns]
+    return matched(columns, table)
 
 
 def matched(columns: list[str], table: TableSchema) -> list[ProposedField]:
@@ -162,7 +172,7 @@ def field_lines(fields: list[ProposedField], said: Mapping[str, str]) -> list[st
     Args:
         said: by column, what is to be said about it.
     """
-    lines = ["fields:"]
+    lines = ["fields:" if fields else "fields: {}"]
     width = max((len(scalar(f.name)) for f in fields), default=0) + 1
     for f in fields:
         words = [f"{f.confidence:.0%} sure"] if f.confidence is not None and f.confidence < 1 else []

@@ -199,6 +199,8 @@ def _types(
 
 IRREVERSIBLE = "a run of it cannot be undone"
 """What the warning of a run begins with that leaves nothing for `headgate undo`."""
+NO_JOURNAL = "it keeps no journal"
+"""Why, where nothing of the destination's is why."""
 
 
 @dataclass(frozen=True, slots=True)

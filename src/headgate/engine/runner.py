@@ -32,7 +32,7 @@ from .identified import keep_ids
 from .interrupts import breaking_off, uninterrupted
 from .limits import check_expected, check_rejects, check_writes, kept, together
 from .parents import made_in, make_entries, making
-from .prepare import IRREVERSIBLE, Prepared
+from .prepare import IRREVERSIBLE, NO_JOURNAL, Prepared
 from .refused import InvalidRecords, RecordedAtOnce, late
 from .resume import START, conclude, end, lost_sight_of, pieces, rest, resume, sent_before, settle_earlier, sources
 
@@ -94,7 +94,7 @@ class Runner:
         self._fetch()
         write = replace(self._prepared.write, journal=False)
         if not self._prepared.write.journal and not any(w.startswith(IRREVERSIBLE) for w in self._run.warnings):
-            self._run.warnings.append(f"{IRREVERSIBLE}: it keeps no journal")
+            self._run.warnings.append(f"{IRREVERSIBLE}: {NO_JOURNAL}")
         with aborting(self._prepared.destination.open(write), self._prepared.first) as writer:
             self._plan(writer, save)
 

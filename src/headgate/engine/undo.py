@@ -23,6 +23,7 @@ from headgate.spi.reversal import reversal, reversed_batch
 from .delivery import Checkpoint, Delivery, alive, claim, scope
 from .journal import check_journal, read_journal
 from .net import net_changes
+from .prepare import IRREVERSIBLE, NO_JOURNAL
 from .resume import settle_earlier
 from .runner import Observe, Progress, aborting, delivering
 
@@ -57,6 +58,12 @@ def check_undo(run: Run, ledger: Ledger) -> None:
         raise UsageError(
             f"undo {run.id} also removed the {made}, which is not made again by taking it back",
             hint=f"Run the import again: headgate run {run.import_name}.",
+        )
+    why = next((w.partition(": ")[2] for w in run.warnings if w.startswith(IRREVERSIBLE)), "")
+    if why not in ("", NO_JOURNAL) and not ledger.has_journal(run.id):
+        raise UsageError(
+            f"run {run.id} cannot be undone: {why}",
+            hint="Take back there by hand what it did; once the connection says how, later runs can be undone.",
         )
     check_journal(ledger, run.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ _KEYS: Final = frozenset({
 })  # fmt: skip
 _OF_SOURCE: Final = frozenset({"path", "connection", "done"})
 _NOT_OF_LISTS: Final = frozenset({"again", "done", "explode", "group", "incremental", "write_back"})
+_NO_NAME: Final = ("Cc", "Cs", "Zl", "Zp")
+"""What no name has: control characters, bytes that are no text, and line ends. Blanks of every kind, marks that join characters and those
+that others have put to use of their own are in names that people and their machines give."""
 _LONGEST_NAME: Final = 255
 
 
@@ -237,8 +241,10 @@ class Template:
         if not parts or whole.endswith("/"):
             raise ValueError(f"{whole!r} names no file")
         for part in parts:
-            if part in (".", "..") or not part.isprintable():
+            if part in (".", ".."):
                 raise ValueError(f"{whole!r} has {part!r} in it")
+            if odd := next((c for c in part if unicodedata.category(c) in _NO_NAME), ""):
+                raise ValueError(f"{part!r} has {odd!r} in it, which is no character of a name")
             if len(part.encode(errors="replace")) > _LONGEST_NAME:
                 raise ValueError(f"{part[:40]!r}… is longer than {_LONGEST_NAME} bytes")
         return "/".join(parts)

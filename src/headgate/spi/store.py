@@ -95,6 +95,7 @@ class Can:
         metadata: a file may have that of the one it is a copy of, all of it.
         lists: it says what is in a folder; without, every file is looked at by its name.
         deletes: files can be taken away.
+        addresses: its paths are parts of addresses, in which a ``%`` begins what stands for another character.
     """
 
     parts: bool = True
@@ -104,6 +105,7 @@ class Can:
     metadata: bool = False
     lists: bool = True
     deletes: bool = True
+    addresses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

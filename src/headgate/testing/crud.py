@@ -13,8 +13,8 @@ during and after it acts.
                                  {"error": …, "field": …} when a required value is missing
     POST   /NAME/batch           a list: {"results": [{"index", "status", "id", "record", "error", "field"}]}, or with ?mode=ids
                                  {"success": […], "errors": […]}, with ?mode=all (nothing is done if one is refused) 422
-    PATCH  /NAME/ID              the fields that are given
-    PUT    /NAME/ID              the whole record
+    PATCH  /NAME/ID              the fields that are given; objects as a whole
+    PUT    /NAME/ID              the whole record, in place of the one that is there
     PUT    /NAME/by/FIELD/VALUE  created (201) or updated (200)
     POST   /NAME/change          a list of {"id": …, "set": {…}}: {"results": […]} as for batch
     POST   /NAME/remove          a list of ids, likewise
@@ -152,7 +152,7 @@ class CrudServer(SimulatedApi):
             case "GET", [key]:
                 return 200, {}, self._find(kept, key)
             case "PATCH" | "PUT", [key]:
-                return 200, {}, self._update(kept, key, body)
+                return 200, {}, (self._update if method == "PATCH" else self._replace)(kept, key, body)
             case "DELETE", [key]:
                 self._remove(kept, key)
                 return 204, {}, None
@@ -201,7 +201,10 @@ class CrudServer(SimulatedApi):
         return made
 
     def _update(self, kept: Kept, key: Any, changes: Record) -> Record:
-        changed = {**self._find(kept, key), **changes}
+        return self._replace(kept, key, {**self._find(kept, key), **changes})
+
+    def _replace(self, kept: Kept, key: Any, record: Record) -> Record:
+        changed = {**record, kept.own: self._find(kept, key)[kept.own]}
         self._check(kept, changed, str(key))
         kept.records[str(key)] = changed
         return changed

@@ -100,3 +100,60 @@ def test_a_refusal_by_status_names_its_field() -> None:
     assert refusal(spec, Reply(End.REFUSED, 500, {}, None, "500 Internal Server Error")).reason.startswith(
         "500 Internal"
     )
+
+
+def test_null_says_nothing_of_a_record() -> None:
+    answer = {"records": "results", "failed": {"error": True}}
+    body = {"results": [{"id": 1}, None, {"error": "no"}]}
+    assert [v.what for v in told(answer, body)] == ["done", "unknown", "refused"]
+    by_index = {**answer, "by": {"index": "$index"}}
+    assert [v.what for v in told(by_index, {"results": [None, {"index": 0}, {"index": 2}]})] == [
+        "done",
+        "unknown",
+        "done",
+    ]
+
+
+def test_null_may_say_that_there_is_no_error() -> None:
+    body = {"results": [None, "no such owner", None]}
+    assert [v.what for v in told({"records": "results", "failed": {"": True}}, body)] == ["done", "refused", "done"]
+    answer = {"records": "results", "errors": "errors"}
+    body = {"results": [{"id": 1}, None, {"id": 3}], "errors": [None, {"message": "no"}, None]}
+    assert [(v.what, v.reason) for v in told(answer, body)] == [("done", ""), ("refused", "no"), ("done", "")]
+
+
+def test_a_list_with_an_entry_for_each_needs_no_path() -> None:
+    body = [{"id": 1}, {"error": "no"}, {"id": 3}]
+    assert [(v.what, v.id) for v in told({"failed": {"error": True}}, body)] == [
+        ("done", 1),
+        ("refused", None),
+        ("done", 3),
+    ]
+    assert [v.what for v in told({"failed": {"error": True}}, [{"error": "no"}], count=1)] == ["refused"]
+    assert [v.what for v in told({"failed": {"error": True}}, [])] == ["done"] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "reason"),
+    [
+        ({"data": {"create": {"person": {"id": 1}, "problems": []}}}, "done", ""),
+        ({"data": {"create": {"person": None, "problems": [{"message": "too short"}]}}}, "refused", "too short"),
+        ({"data": {"create": None}, "errors": [{"message": "Internal"}]}, "refused", "Internal"),
+        ({"data": None, "errors": [{"message": "Internal"}]}, "refused", "Internal"),
+        ({"data": {"create": None}}, "unknown", "200"),
+        ({"data": {}}, "unknown", "200"),
+        ({"data": {"create": {"person": None, "problems": []}}, "errors": [{"message": "slow"}]}, "unknown", "slow"),
+        ({"data": {"create": {"person": {"id": 1}, "problems": []}}, "errors": [{"message": "no photo"}]}, "done", ""),
+    ],
+)
+def test_what_graphql_gives_null_for_was_not_done(body: Any, what: str, reason: str) -> None:
+    answer = {
+        "record": "data.create.person",
+        "failed": {"data.create.problems": True},
+        "message": ["data.create.problems.0.message", "errors.0.message"],
+    }
+    spec = {"path": "/x", "graphql": "mutation { create }", "answer": answer}
+    item = Item(Change(Outcome.CREATED, 0, {}), (), Values(None, {}, {}))
+    parcel = Parcel("p", "create", EndpointSpec.model_validate(spec), [item])
+    (found,) = verdicts(Reply(End.DONE, 200, {}, body, "200"), parcel, RESOURCE)
+    assert (found.what, found.reason) == (what, reason)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headgate.app import yaml_file
-from headgate.app.draft import ProposedField, field_lines, last_lines, matched, named, scalar
+from headgate.app.draft import ProposedField, field_lines, last_lines, matched, proposed, scalar
 from headgate.app.oneline import from_options
 from headgate.app.project import Project
 from headgate.model.errors import DefinitionError
@@ -119,7 +119,11 @@ def propose_api(
     data = from_options({"connection": there.name, "request": {"path": asked.path}}, into, key, operation, create=False)
     with closing(project.destination(data["destination"]["connection"], project.folder)) as destination:
         table: TableSchema | None = destination.inspect(data["destination"]["table"])
-    fields = (_matched(list(types), table) if table else named(list(types), types)) if leaves else []
+    fields = (
+        (_matched(list(types), table) if table is not None and table.columns else proposed(list(types), types, table))
+        if leaves
+        else []
+    )
     if not key and operation != "append":
         if found := _key(api, listing, fields, leaves):
             data["key"], data["operation"] = found, operation or "upsert"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,9 +65,10 @@ class LocalFolder:
         """See `Store`."""
         with self._acting(path):
             try:
-                return _stored(path, os.stat(self._text(path)))  # noqa: PTH116 - this is done three times a file
+                found = os.stat(self._text(path))  # noqa: PTH116 - this is done three times a file
             except (FileNotFoundError, NotADirectoryError):
                 return None
+        return _stored(path, found) if stat.S_ISREG(found.st_mode) else None
 
     def here(self, path: str) -> Path:
         """See `headgate.spi.store.Here`."""

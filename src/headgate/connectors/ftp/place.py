@@ -98,7 +98,8 @@ class FtpPlace:
                 raise
         facts = said.splitlines()[1].strip().partition(" ")[0]
         pairs = (fact.partition("=") for fact in facts.split(";") if fact)
-        return _stored(path, {name.lower(): value for name, _, value in pairs})
+        known = {name.lower(): value for name, _, value in pairs}
+        return None if known.get("type", "").lower() in ("dir", "cdir", "pdir") else _stored(path, known)
 
     def read(self, path: str) -> Iterator[bytes]:
         """See `Store`."""

@@ -37,7 +37,7 @@ class HttpPlace:
         UsageError: an option is unknown or wrong.
     """
 
-    can = Can(parts=False, modified=False, lists=False)
+    can = Can(parts=False, modified=False, lists=False, addresses=True)
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = read(options)
@@ -119,10 +119,24 @@ class HttpPlace:
             def body() -> Any:
                 return bodies.enter_context(closing(_Body(head, source, tail, how)))
 
-            answer = self._asked(Call(put.method, address, headers, body, repeatable=put.method == "PUT"), (412,))
-        if answer.status == _PRECONDITION:
+            call = Call(put.method, address, headers, body, repeatable=put.method == "PUT")
+            status, page = self._put(call)
+        if status == _PRECONDITION:
             raise Changed(f"{to} {'changed at the destination' if how.over is not None else 'is there now'}")
-        return self.look(to) or Stored(to, -1)
+        there = self.look(to)
+        if there is None and page and not put.form:
+            raise self._client.failure(
+                call,
+                f"it is answered with a web page, and the file is not there: {page}",
+                "Open the address in a browser: it may want a login.",
+            )
+        return there or Stored(to, -1)
+
+    def _put(self, call: Call) -> tuple[int, str]:
+        """The status, and the beginning of the page where one is the answer: a server says so that it is done, or a login is wanted."""
+        with tempfile.TemporaryDirectory(prefix="headgate-web-") as folder:
+            answer = self._client.send(call, Path(folder) / "answer", (_PRECONDITION,))
+            return answer.status, excerpt(answer.body) if answer.kind[0] in _PAGES else ""
 
     def publish(self, part: str, to: str, over: Stored | None) -> Stored:
         """Nothing to publish: what is sent is there whole, or not at all."""

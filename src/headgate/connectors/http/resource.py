@@ -32,7 +32,8 @@ class AnswerSpec(Strict):
     """How an answer says what became of the records it is about. Paths are names with dots between them (`data.id`)."""
 
     records: str | None = Field(
-        None, description="Path to a list with an entry for each record; without it the answer is about the one record."
+        None,
+        description="Path to a list with an entry for each record, where the answer itself is none; without it the answer is about the one record.",
     )
     by: dict[str, str] = Field(
         {},
@@ -124,8 +125,9 @@ class EndpointSpec(Strict):
     graphql: str | None = Field(None, description="A GraphQL query or mutation; `variables` are a template.")
     variables: dict[str, Any] = Field({}, description="Variables of `graphql`: a template.")
     batch: int = Field(1, ge=1, le=100_000, description="Most records of a request.")
-    send: Literal["changed", "all"] | None = Field(
-        None, description="update: only fields that differ (by default with PATCH and POST), or all of them (with PUT)."
+    send: Literal["changed", "all", "whole"] | None = Field(
+        None,
+        description="update: only fields that differ, with the definition's others in the same object (`changed`, by default with PATCH and POST); all of the definition's (`all`); or those and whatever else the record has there, but for `read_only`, to an endpoint that replaces records (`whole`, by default with PUT).",
     )
     nulls: Literal["send", "omit"] | None = Field(
         None,
@@ -219,7 +221,8 @@ class ResourceSpec(Strict):
     )
     required: list[str] = Field([], description="Of `fields`: those that a record must have.")
     read_only: list[str] = Field(
-        [], description="Paths that the API sets itself; they are not sent when a deleted record is made again."
+        [],
+        description="Paths that the API sets itself; they are not sent when a deleted record is made again, nor with the whole of one (`send: whole`).",
     )
     write_only: list[str] = Field(
         [],
@@ -319,7 +322,7 @@ class ResourceSpec(Strict):
         return found.model_copy(
             update={
                 "method": method,
-                "send": found.send or ("all" if method == "PUT" else "changed"),
+                "send": found.send or ("whole" if method == "PUT" else "changed"),
                 "nulls": found.nulls or ("omit" if name == "create" else "send"),
                 "repeatable": repeatable,
                 "answer": found.answer or self.answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import stat
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -110,7 +111,7 @@ class SftpPlace:
                 if e.code == w.NO_FILE:
                     return None
                 raise
-        return _stored(path, attrs)
+        return _stored(path, attrs) if attrs.mode is None or stat.S_ISREG(attrs.mode) else None
 
     def fetch(self, path: str, to: Path) -> None:
         """See `Place`."""

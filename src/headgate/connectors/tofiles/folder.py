@@ -178,6 +178,10 @@ class Folder:
         """Where the files of a token are until they are published."""
         return self.path / HIDDEN / "new" / token
 
+    def make_room(self, token: str) -> None:
+        """Remove what was written of a publication that is not to be: where no room is left, there is none to note that either."""
+        shutil.rmtree(self.place(token), ignore_errors=True)
+
     def forget(self, token: str) -> None:
         """Remove what was not published. Never raises: what is left is removed by who claims the scope next."""
         with suppress(DestinationError):

@@ -217,6 +217,7 @@ class FilesWriter:
                         out.write(values, records)
                 out.end()
         except OSError as e:
+            self._folder.make_room(self._token)
             raise self._folder.failed(e) from e
         return self._account()
 

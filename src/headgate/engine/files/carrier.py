@@ -195,14 +195,12 @@ class Carrier:
         if not can.parts:
             version = self._keep(move)
             sent = destination.send(file, move.to, how)
-            self._check(sent, file, size, how)
-            self._check_source(source)
+            self._check(sent, file, size, how, source)
             return Done(
                 move, move.outcome, after=sent, sent=sum(counted), resumed=max(size - sum(counted), 0), version=version
             )
         with self._forgetting(part):
-            self._check(destination.send(file, part, how), file, size, how)
-            self._check_source(source)
+            self._check(destination.send(file, part, how), file, size, how, source)
             point("part.after")
             self._keep(move)
             after = destination.publish(part, move.to, move.there)
@@ -243,7 +241,16 @@ class Carrier:
             return None
         return None if self._destination.can.modified and there.as_old(source) is False else there
 
-    def _check(self, sent: Stored, file: Path, size: int, how: Sending) -> None:
+    def _check(self, sent: Stored, file: Path, size: int, how: Sending, source: Stored) -> None:
+        """Make sure that what arrived is what was sent, and what is there to be sent still."""
+        try:
+            self._check_arrived(sent, file, size, how)
+        except Differs:
+            self._check_source(source)  # which is why, if it has changed meanwhile
+            raise
+        self._check_source(source)
+
+    def _check_arrived(self, sent: Stored, file: Path, size: int, how: Sending) -> None:
         if sent.size not in (-1, size):
             raise Differs(f"{size:,} bytes were sent, and {sent.size:,} are there")
         if how.permissions is not None and sent.permissions not in (None, how.permissions):

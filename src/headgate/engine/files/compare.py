@@ -76,7 +76,8 @@ def compare(ends: Ends, known: dict[str, dict[str, Any]], started: datetime, tol
                 hint="Check the source. To empty the folder, do it at the destination.",
             )
         manifest = _manifest(ends, files)
-        named = list(_named(ends, files, started, manifest))
+        escapes = destination.can.addresses and not source.can.addresses
+        named = list(_named(ends, files, started, manifest, escapes=escapes))
         found.warnings += manifest.warnings if manifest is not None else []
         taken = Taken(source, spec.source.connection, ends.paths)
         if spec.operation is not Operation.DELETE:
@@ -123,7 +124,10 @@ def _files(source: Store, paths: list[str], warnings: list[str]) -> Iterator[tup
         if not is_pattern(meant):
             one = source.look(meant)
             if one is None:
-                raise SourceError(f"{source.name}: there is no file {meant}", hint="Check source.path.")
+                raise SourceError(
+                    f"{source.name}: there is no file {meant}",
+                    hint=f"Check source.path; the files of a folder are {meant}/.",
+                )
             chosen = [one]
         elif not source.can.lists:
             raise SourceError(
@@ -148,8 +152,14 @@ def _manifest(ends: Ends, files: list[tuple[str, Stored]]) -> Manifest | None:
     return read(ends.manifest(), spec.file, ends.template.columns, [path for path, _ in files])
 
 
-def _named(ends: Ends, files: list[tuple[str, Stored]], started: datetime, manifest: Manifest | None) -> Iterator[Move]:
-    """Files with their names at the destination."""
+def _named(
+    ends: Ends, files: list[tuple[str, Stored]], started: datetime, manifest: Manifest | None, *, escapes: bool
+) -> Iterator[Move]:
+    """Files with their names at the destination.
+
+    Args:
+        escapes: whether those are parts of addresses, which the files' own are not.
+    """
     template, taken = ends.template, dict[str, str]()
     for n, (path, one) in enumerate(files):
         number = record_number(0, n)
@@ -158,7 +168,10 @@ def _named(ends: Ends, files: list[tuple[str, Stored]], started: datetime, manif
             continue
         changed = datetime.fromtimestamp(one.modified, UTC) if one.modified is not None else None
         try:
-            to = template.name(Named(path, started, changed, manifest.row(path) if manifest is not None else {}))
+            row = manifest.row(path) if manifest is not None else {}
+            if escapes:
+                row = {name: value and value.replace("%", "%25") for name, value in row.items()}
+            to = template.name(Named(path.replace("%", "%25") if escapes else path, started, changed, row))
         except NotListedError as e:
             yield Move(number, Outcome.INVALID, "", one, problem=Problem("FI08", printable(str(e)), column="path"))
             continue

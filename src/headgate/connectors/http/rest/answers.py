@@ -61,25 +61,38 @@ def verdicts(reply: Reply, parcel: Parcel, resource: ResourceSpec) -> list[Verdi
     graphql = parcel.endpoint.graphql is not None
     if graphql and not is_graphql(body):
         return [Verdict(UNKNOWN, reason=reply.said) for _ in items]
+    if graphql and not _has_data(body) and not body.get("errors"):
+        return [Verdict(UNKNOWN, reason=reply.said) for _ in items]
     if (words := _failed_whole(spec, body, graphql=graphql)) is not None:
         return [Verdict(REFUSED, reason=words or reply.said, field=_field(spec, body)) for _ in items]
+    if spec.records is None and parcel.endpoint.batch > 1 and isinstance(body, list) and len(body) == len(items):
+        spec = spec.model_copy(update={"records": ""})  # a list with an entry for each, whatever else would it be
     if spec.records is None:
         if len(items) == 1:
             return [_verdict(spec, resource, body, reply, parcel.name)]
         # Of several records that an answer says nothing of it holds what it holds for all of them.
         one = _verdict(spec, resource, body, reply, parcel.name)
         return [Verdict(one.what, reason=one.reason, created=one.created) for _ in items]
-    entries = at(body, spec.records)
+    return _of_entries(spec, reply, parcel, resource)
+
+
+def _of_entries(spec: AnswerSpec, reply: Reply, parcel: Parcel, resource: ResourceSpec) -> list[Verdict]:
+    """What the entries of the lists say that an answer has."""
+    items, body = parcel.items, reply.body
+    entries = at(body, spec.records or "")
     if isinstance(entries, Mapping):
         entries = [entries]
     found: list[Verdict | None] = [None] * len(items)
     places = _Places(spec, items)
     if spec.errors is not None:
         for place, entry in places.of(at(body, spec.errors) or []):
-            found[place] = _refused(spec, entry, body, parcel.name)
+            if entry is not None:  # where there is none
+                found[place] = _refused(spec, entry, body, parcel.name)
     free = [i for i, one in enumerate(found) if one is None]
+    null_says = "" in spec.ok or "" in spec.failed
     for place, entry in places.of(entries if isinstance(entries, list) else [], free):
-        found[place] = _verdict(spec, resource, entry, reply, parcel.name)
+        if entry is not None or null_says:  # otherwise null says nothing
+            found[place] = _verdict(spec, resource, entry, reply, parcel.name)
     return [one or Verdict(UNKNOWN, reason="the answer says nothing of it") for one in found]
 
 
@@ -146,21 +159,29 @@ def is_graphql(body: Any) -> bool:
     return isinstance(body, Mapping) and ("data" in body or bool(body.get("errors")))
 
 
+def _has_data(body: Any) -> bool:
+    """Whether an answer of GraphQL's has any data. A field that came to an error is null, and the others are there."""
+    data = body.get("data")
+    return any(v is not None for v in data.values()) if isinstance(data, Mapping) else bool(data)
+
+
 def _failed_whole(spec: AnswerSpec, body: Any, *, graphql: bool) -> str | None:
     """Why the whole request failed, where the answer says so."""
-    if graphql and isinstance(body, Mapping) and body.get("errors") and not body.get("data"):
-        return message(spec, body, body)
-    if spec.records is not None and not isinstance(at(body, spec.records), list | dict) and _failed(spec, body):
+    if graphql and isinstance(body, Mapping) and body.get("errors") and not _has_data(body):
+        return message(spec, body, body) or text(at(body, "errors.0.message"))
+    if spec.records is not None and not isinstance(at(body, spec.records), list | dict) and has_failed(spec, body):
         return message(spec, body, body)
     return None
 
 
 def _verdict(spec: AnswerSpec, resource: ResourceSpec, entry: Any, reply: Reply, name: str) -> Verdict:
     body = reply.body
-    if _failed(spec, entry) or not matches(entry, spec.ok):
+    if has_failed(spec, entry) or not matches(entry, spec.ok):
         return _refused(spec, entry, body, name)
     record = at(entry, spec.record)
     record = record if isinstance(record, Mapping) else None
+    if record is None and spec.record and isinstance(body, Mapping) and "data" in body and body.get("errors"):
+        return Verdict(UNKNOWN, reason=message(spec, body, body) or reply.said)  # GraphQL's, of a part of it
     id_ = at(entry, spec.id) if spec.id is not None else at(record, resource.id)
     created = None
     if name == "upsert":  # it may have turned out either way
@@ -178,7 +199,7 @@ def _refused(spec: AnswerSpec, entry: Any, body: Any, name: str) -> Verdict:
     return Verdict(AGAIN if again else REFUSED, reason=reason, field=_field(spec, entry))
 
 
-def _failed(spec: AnswerSpec, entry: Any) -> bool:
+def has_failed(spec: AnswerSpec, entry: Any) -> bool:
     """Whether one of the signs of failure is there."""
     return any(
         bool(at(entry, p)) if wanted is True else matches(entry, {p: wanted}) for p, wanted in spec.failed.items()

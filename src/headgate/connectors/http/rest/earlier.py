@@ -175,6 +175,8 @@ class Earlier:
     def first(self, items: Sequence[tuple[str, Item]]) -> tuple[list[Parcel], list[tuple[str, Item]]]:
         """What was not answered once more as it was, under the keys it had; and the other items."""
         by_number = {item.change.number: (name, item) for name, item in items}
+        for number, (_, item) in by_number.items():
+            item.earlier = number in self._entries
         again: list[Parcel] = []
         taken: set[int] = set()
         for request, numbers in self._groups.items():

@@ -16,12 +16,13 @@ from headgate.connectors.http.resource import FindSpec, ResourceSpec
 from headgate.model.errors import DestinationError
 from headgate.model.types import FieldType
 
-from .answers import is_graphql
+from .answers import has_failed, is_graphql
 from .paths import at, drop, put
 from .requests import call, check_fits, varies
 from .sender import End, Reply, Sender
 from .soql import condition
 from .template import Many, Values, names, text
+from .values import Foreign, matches
 
 _MISSING: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """Statuses that mean that there is no such record, where nothing else is said and the path names the record: any other path that is not
@@ -95,8 +96,11 @@ class Finder:
             return {}
         keys = {key for key, _ in wanted}
         found: dict[Key, list[Any]] = {}
+        odd: list[Any] = []
         for record in self._pages(asked, reply):
             key = self._key_of(record)
+            if _is_odd(key):
+                odd.append(record)
             if key not in keys and len(wanted) == 1 and all(part is None for part in key):
                 self._check_place(asked, record, keys)
                 key = wanted[0][0]  # it was asked for by its key, and does not repeat it
@@ -105,7 +109,40 @@ class Finder:
                 found.setdefault(key, []).append(record)
         if not found and self._spec.records and at(reply.body, self._spec.records) is None:
             self._check_place(asked, reply.body, keys)
+        if (self._spec.records or not found) and self._has_failed(reply):
+            raise self._failure(asked, reply)
+        if odd and not found and not any(map(_is_odd, keys)):  # who reads back a record that was listed knows its key
+            self._refuse_keys(asked, odd[0], wanted[0][1].key_names)
         return found
+
+    def _refuse_keys(self, asked: Call, record: Any, key: Sequence[str]) -> None:
+        """Refuse to take records for others because the API writes their keys in another way: they would be created once more.
+
+        Args:
+            key: names of its fields.
+
+        Raises:
+            DestinationError: always.
+        """
+        name = next(n for n, part in zip(key, self._key_of(record), strict=True) if isinstance(part, Foreign))
+        path = self._resource.reads.get(name, name)
+        value = at(at(record, self._resource.nested), path)
+        value = at(record, path) if value is None else value
+        raise DestinationError(
+            f"{asked.method} {self._sender.client.secrets.url(asked.url)}: a record of the answer has {text(value)!r} as {name}, which is no {self._types[name]}",
+            hint=f"Give {name} the type in which the API has it (fields.{name}.type), such as text.",
+        )
+
+    def _has_failed(self, reply: Reply) -> bool:
+        """Whether an answer with a good status says that it is an error, or nothing at all: who took that for a record that is not there
+        would create it once more. What only `answer` of find says may be about all of it, what the resource's says about failures."""
+        body, spec = reply.body, self._resource.find
+        if body is None:
+            return bool(self._spec.records) and reply.status == HTTPStatus.OK
+        if self._spec.answer is None or not isinstance(body, Mapping):
+            return False
+        own = spec.answer if spec is not None else None
+        return has_failed(self._spec.answer, body) or (own is not None and not matches(body, own.ok))
 
     def check(self, values: Values) -> None:
         """Make sure that a record can be asked for.
@@ -197,6 +234,11 @@ class Finder:
         if reply.status in _MISSING:
             hint = "Check path of find; where the API says so that it has no such record, say missing: [404] in find."
         return DestinationError(f"records cannot be found: {where}: {reply.said}", hint=hint)
+
+
+def _is_odd(key: Key) -> bool:
+    """Whether a part of a key is none of its field's type."""
+    return any(isinstance(part, Foreign) for part in key)
 
 
 def _says_no(reply: Reply, spec: FindSpec) -> bool:

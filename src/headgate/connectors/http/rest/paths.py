@@ -23,13 +23,18 @@ def at(record: Any, path: str) -> Any:
     return found
 
 
+def is_path(name: str) -> bool:
+    """Whether dots in a field's name lead into objects, when it is sent."""
+    return name.strip(".") == name and ".." not in name
+
+
 def put(record: dict[str, Any], path: str, value: Any) -> None:
     """Set what is at a path; objects on the way are made.
 
     Raises:
         ValueError: something else is in the way.
     """
-    *parents, last = path.split(".") if path.strip(".") == path and ".." not in path else [path]
+    *parents, last = path.split(".") if is_path(path) else [path]
     for part in parents:
         record = record.setdefault(part, {})
         if not isinstance(record, dict):

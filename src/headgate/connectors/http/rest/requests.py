@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
-from xml.etree import ElementTree
 
 from urllib3 import encode_multipart_formdata
 
@@ -16,7 +15,8 @@ from headgate.connectors.http.resource import EndpointSpec, ResourceSpec
 from headgate.model.errors import DestinationError
 from headgate.spi.deciding import Change
 
-from .template import EACH, ENCODER, RECORD, Many, Values, filled, names, path, query, text
+from . import xml_body
+from .template import EACH, ENCODER, RECORD, Many, UnfitError, Values, filled, names, path, query, text
 from .template import headers as filled_headers
 
 _PARTS: Final = "multipart/form-data"
@@ -32,6 +32,7 @@ class Item:
         values: what templates are filled in with.
         old: the API's record as it was; None where there was none.
         mark: what tells the record from another one with its number (`headgate.spi.outbox`).
+        earlier: whether a process that ended before all was sent has sent it.
     """
 
     change: Change
@@ -39,6 +40,7 @@ class Item:
     values: Values
     old: Any = None
     mark: int = 0
+    earlier: bool = False
 
 
 @dataclass(slots=True)
@@ -68,8 +70,8 @@ class Parcel:
     @property
     def searches(self) -> bool:
         """Whether it is sent to find out which record a request failed for: a failure then says little of the API. Of a single record
-        only the first one does."""
-        return self.split and (len(self.items) > 1 or self.round > 0)
+        only the first one does, and none of one that was there when a run ended: several that fail must not end each run anew."""
+        return any(i.earlier for i in self.items) or (self.split and (len(self.items) > 1 or self.round > 0))
 
 
 def call(url: str, resource: ResourceSpec, endpoint: EndpointSpec, many: Many, key: str = "") -> Call:
@@ -109,49 +111,23 @@ def _body(resource: ResourceSpec, endpoint: EndpointSpec, many: Many) -> tuple[s
     if endpoint.format == "json":
         return "application/json", ENCODER.encode(body)
     if endpoint.format == "xml":
-        return "application/xml", _xml(endpoint.root, body)
+        return "application/xml", xml_body.packed(endpoint.root, body)
     if not isinstance(body, Mapping):
         raise DestinationError(f"a body as {endpoint.format} has names and values; this one is a {type(body).__name__}")
+    pairs = [(n, text(v)) for n, value in body.items() for v in (value if isinstance(value, list) else [value])]
     if endpoint.format == "form":
-        pairs = [(n, text(v)) for n, value in body.items() for v in (value if isinstance(value, list) else [value])]
         return "application/x-www-form-urlencoded", urlencode(pairs).encode()
-    parts = {name: text(value) for name, value in body.items()}
-    packed, kind = encode_multipart_formdata(parts)
+    packed, kind = encode_multipart_formdata(pairs)
     return kind, packed
 
 
-def _xml(root: str, body: Any) -> bytes:
-    element = ElementTree.Element(root)
-    _fill(element, body)
-    try:
-        packed: bytes = ElementTree.tostring(element, encoding="utf-8", xml_declaration=True)
-    except (TypeError, ValueError) as e:
-        raise DestinationError(f"the body cannot be written as XML: {e}") from None
-    return packed
-
-
-def _fill(element: ElementTree.Element, body: Any) -> None:
-    """Lists are elements of the same name, names with ``@`` are attributes, and ``#text`` is the text beside them."""
-    if not isinstance(body, Mapping):
-        element.text = text(body)
-        return
-    for name, value in body.items():
-        if name.startswith("@"):
-            element.set(name[1:], text(value))
-        elif name == "#text":
-            element.text = text(value)
-        else:
-            for one in value if isinstance(value, list) else [value]:
-                _fill(ElementTree.SubElement(element, name), one)
-
-
 def varies(endpoint: EndpointSpec) -> bool:
-    """Whether a record's values stand in the path or in headers, where not every value can."""
-    return bool((names(endpoint.path) | names(endpoint.headers)) - {"table"})
+    """Whether a record's values stand in the path, in headers or in XML, where not every value can."""
+    return endpoint.format == "xml" or bool((names(endpoint.path) | names(endpoint.headers)) - {"table"})
 
 
 def check_fits(endpoint: EndpointSpec, many: Many) -> None:
-    """Make sure that the values can stand in the path and in headers.
+    """Make sure that the values can stand in the path, in headers and in XML.
 
     Raises:
         UnfitError: one cannot.
@@ -159,6 +135,10 @@ def check_fits(endpoint: EndpointSpec, many: Many) -> None:
     """
     path(endpoint.path, many)
     filled_headers(endpoint.headers, many)
+    if endpoint.format == "xml":
+        for name, value in ((n, v) for one in many.each for n, v in one.fields.items()):
+            if why := xml_body.unfit(value):
+                raise UnfitError(why, name)
 
 
 def comes_later(endpoint: EndpointSpec) -> bool:

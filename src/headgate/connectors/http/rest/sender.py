@@ -16,7 +16,7 @@ from typing import Any, Final
 from headgate.connectors.http import client as http
 from headgate.connectors.http.client import Client, backoff, phrase, retry_after
 from headgate.connectors.http.exchange import MOST_BYTES, Answer, Call, LostError, UndoneError
-from headgate.connectors.http.resource import AnswerSpec, EndpointSpec, QuotaSpec
+from headgate.connectors.http.resource import AnswerSpec, EndpointSpec, FindSpec, QuotaSpec
 from headgate.model.errors import Cancelled, ConnectionFailed
 
 from .paths import at
@@ -31,6 +31,8 @@ _NEVER: Final = (501, 505)
 _NOT_DONE: Final = (425, 429)
 """Statuses of requests that the API has not looked at."""
 _FAILED: Final = 300
+_PAGE: Final = 1_000
+"""Characters in which a page says that it is one."""
 _IN_A_ROW: Final = 5
 """So many requests that failed one after another, and the API is taken to be down."""
 _SEARCHING_IN_A_ROW: Final = 50
@@ -80,10 +82,12 @@ class Attempts:
     Attributes:
         doubtful: whether the API may have done it, apart from what its last answer says.
         searching: whether it is a part of a request that failed, and fails perhaps for the same record.
+        pages: whether a page for people may be the API's answer to what is written, as to a form.
     """
 
     doubtful: bool = False
     searching: bool = False
+    pages: bool = False
 
 
 class Pace:
@@ -143,7 +147,8 @@ class Sender:
         self.client = client
         self._pace = pace_of(client.options.url)
         self._stopped = threading.Event()
-        self._failed: Counter[tuple[str, bool]] = Counter()
+        self._failed: Counter[tuple[int, bool]] = Counter()
+        """By endpoint: several may have one path, and that records can be found says nothing of whether they can be created."""
         self._used = ""
 
     def cancel(self) -> None:
@@ -195,9 +200,10 @@ class Sender:
                 raise self._no_entry(call, status, raw)
             body = _decoded(raw)
             reply = Reply(End.DONE, status, headers, body, self._words(status, raw))
-            if not (_is_busy(status) or _is_open(reply, answer)) or _untouched(reply, answer):
+            open_ = _is_open(reply, answer) or (_writes(call, endpoint) and _is_foreign(reply, pages=attempts.pages))
+            if not (_is_busy(status) or open_) or _untouched(reply, answer):
                 attempts.doubtful = before
-            wait = self._wait(reply, answer, attempt)
+            wait = self._wait(reply, answer, attempt, open_=open_)
             if wait is None:
                 self._learn(reply, answer)
                 return self._ended(endpoint, reply)
@@ -225,7 +231,7 @@ class Sender:
             found = self.client.send(call, to, answer.busy_status)
             raw = found.body.read_bytes() if found.body.stat().st_size <= MOST_BYTES else b""
             reply = Reply(End.DONE, found.status, found.headers, _decoded(raw), self._words(found.status, raw))
-            wait = self._wait(reply, answer, attempt)
+            wait = self._wait(reply, answer, attempt, open_=_is_open(reply, answer))
             if wait is None:
                 self._learn(reply, answer)
                 self._pace.well()
@@ -250,15 +256,19 @@ class Sender:
             attempts.doubtful = before or not e.unsent
             raise
 
-    def _wait(self, reply: Reply, answer: AnswerSpec, attempt: int) -> float | None:
-        """Seconds to wait before it is sent again; None where there is an answer to go by."""
+    def _wait(self, reply: Reply, answer: AnswerSpec, attempt: int, *, open_: bool) -> float | None:
+        """Seconds to wait before it is sent again; None where there is an answer to go by.
+
+        Args:
+            open_: whether its status is good and does not say what became of it.
+        """
         if answer.spent and reply.status >= _FAILED and matches(reply.body, answer.spent):
             raise ConnectionFailed(
                 f"{self.client.secrets.url(self.client.options.url)}: its quota is used up: {reply.said}", hint=_LATER
             )
         busy = _busy(reply, answer)
         if not busy and not _is_busy(reply.status):
-            return backoff(attempt) if _is_open(reply, answer) else None
+            return backoff(attempt) if open_ else None
         told = retry_after((reply.headers or {}).get("retry-after", ""))
         if busy or reply.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             self._pace.too_often()
@@ -289,7 +299,7 @@ class Sender:
 
     def _ended(self, endpoint: EndpointSpec, reply: Reply) -> Reply:
         for searching in (False, True):
-            self._failed.pop((endpoint.path, searching), None)
+            self._failed.pop((id(endpoint), searching), None)
         self._pace.well()
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return reply
@@ -298,8 +308,8 @@ class Sender:
     def _failing(self, call: Call, endpoint: EndpointSpec, reply: Reply, attempts: Attempts) -> Reply:
         """A request that failed for good; of many in a row the API is to blame."""
         most = _SEARCHING_IN_A_ROW if attempts.searching else _IN_A_ROW
-        self._failed[endpoint.path, attempts.searching] += 1
-        if self._failed[endpoint.path, attempts.searching] >= most:
+        self._failed[id(endpoint), attempts.searching] += 1
+        if self._failed[id(endpoint), attempts.searching] >= most:
             raise ConnectionFailed(
                 f"{call.method} {self.client.secrets.url(call.url)}: {most} requests in a row have failed, the last so: {reply.said}",
                 hint=f"What was sent is kept. {_LATER}",
@@ -361,6 +371,22 @@ def _busy(reply: Reply, answer: AnswerSpec) -> bool:
 def _is_open(reply: Reply, answer: AnswerSpec) -> bool:
     """Whether an answer with a good status says that it is not known what became of the request."""
     return reply.status < _FAILED and bool(answer.unknown) and matches(reply.body, answer.unknown)
+
+
+def _writes(call: Call, endpoint: EndpointSpec) -> bool:
+    """Whether a request is to do something. What only asks may be asked again by whoever sees that there is no answer."""
+    return call.method != "GET" and not isinstance(endpoint, FindSpec)
+
+
+def _is_foreign(reply: Reply, *, pages: bool) -> bool:
+    """Whether an answer with a good status is not the API's: the page of a login or of a proxy, or one that was cut off."""
+    if not isinstance(reply.body, str) or reply.status >= _FAILED:
+        return False
+    head = reply.body[:_PAGE].lstrip("\ufeff \t\r\n").lower()
+    if head.startswith(("{", "[")):
+        return not reply.body.rstrip().endswith(("}", "]"))
+    kind = (reply.headers or {}).get("content-type", "").lower()
+    return not pages and ("text/html" in kind or "<html" in head or head.startswith("<!doctype html"))
 
 
 def _until_restored(quota: QuotaSpec, body: Any, times: int) -> float:

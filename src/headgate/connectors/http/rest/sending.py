@@ -213,7 +213,9 @@ class Sending:
 
     def _send(self, parcel: Parcel) -> Told:
         desk, endpoint = self._desk, parcel.endpoint
-        attempts = Attempts(parcel.again, parcel.searches)
+        # Who answers a form with a page, and cannot be asked, must be believed.
+        pages = endpoint.format in ("form", "multipart") and desk.finder is None
+        attempts = Attempts(parcel.again, parcel.searches, pages)
         try:
             self._check_held(parcel)
             if endpoint.job is not None:

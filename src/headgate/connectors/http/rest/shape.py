@@ -17,7 +17,7 @@ from headgate.model.write import OLD, WriteSpec
 from headgate.spi.deciding import Row
 
 from .entries import Entries, EntriesText
-from .paths import at, drop, put
+from .paths import at, drop, is_path, put
 from .template import ENCODER, Values, nothing_there
 from .values import DECODER, Foreign, JsonText, give, giver, image, plain, take
 
@@ -190,8 +190,31 @@ class Shape:
         """Its columns as undo keeps them."""
         return {name: image(self.of(record, name)) for name in self.images}
 
-    def whole(self, record: Any, more: Row) -> dict[str, Any]:
-        """All of a record, with some columns set, as it is sent to an endpoint that replaces what it had."""
+    def together(self, values: Row, sent: Iterable[str], old: Row) -> tuple[Row, list[str]]:
+        """Values and names of what is sent of a record that is there, with the run's other fields in the same objects: many APIs
+        replace an object as a whole, and what it had beside a part of it would be lost.
+
+        Args:
+            values: what is written.
+            sent: names of what differs.
+            old: the record as it is.
+        """
+        chosen = list(sent)
+        objects = {_object(n) for n in chosen} - {""}
+        if not objects:
+            return values, chosen
+        beside = [n for n in self.types if n not in chosen and _object(n) in objects]
+        values = {**{n: old[n] for n in beside}, **values}
+        # What has no value is not there either when it is not sent.
+        chosen += [n for n in beside if values[n] is not None and n not in self.resource.read_only]
+        return values, chosen
+
+    def whole(self, record: Any, more: Row, *, nulls: bool = True) -> dict[str, Any]:
+        """All of a record, with some columns set, as it is sent to an endpoint that replaces what it had.
+
+        Args:
+            nulls: whether columns that are set to no value are sent.
+        """
         made: dict[str, Any] = {}
         inner = at(record, self.resource.nested)
         if not self.resource.fields and isinstance(inner, Mapping):
@@ -200,7 +223,11 @@ class Shape:
                 drop(made, path)
         for name in (n for n in self.columns if n not in self._apart_names):
             if name in more and not isinstance(more[name], Foreign):
-                put(made, name, self._sent(name, self.wire(name, more[name])))
+                wire = self.wire(name, more[name])
+                if wire is None and not nulls:
+                    drop(made, name)
+                else:
+                    put(made, name, self._sent(name, wire))
             elif name not in self.resource.read_only and (wire := self.of(record, name)) is not None:
                 put(made, name, self._sent(name, wire))
         return made
@@ -267,6 +294,12 @@ def _told_type(value: object) -> FieldType:
     kinds = {type(v) for v in values if v is not None}
     kind = {bool: "boolean", int: "bigint", float: "double"}.get(kinds.pop() if len(kinds) == 1 else str, "text")
     return FieldType.parse(kind)
+
+
+def _object(name: str) -> str:
+    """The outermost object in which a field is sent; empty where it is in none."""
+    outer, dot, _ = name.partition(".")
+    return outer if dot and is_path(name) else ""
 
 
 def _is_of(name: str, some: bool | list[str] | dict[str, str]) -> bool:

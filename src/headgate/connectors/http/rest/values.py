@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headgate.model.types import IMAGE, INTEGERS, FieldType
+from headgate.sql import Why
 
 from .paths import at
 from .template import ENCODER
@@ -199,7 +201,10 @@ def _as_boolean(wire: Any, _: FieldType) -> Any:
 
 
 def _as_date(wire: Any, _: FieldType) -> Any:
-    return date.fromisoformat(wire)
+    moment = datetime.fromisoformat(wire)  # many APIs have dates as the moments at which they begin, wherever that is
+    if moment.time() != time():
+        raise ValueError("more than a date")
+    return moment.date()
 
 
 def _as_time(wire: Any, _: FieldType) -> Any:
@@ -226,3 +231,11 @@ _TAKERS: Final = {
     "boolean": _as_boolean, "date": _as_date, "time": _as_time, "timestamp": _as_moment, "timestamptz": _as_moment,
     "json": _as_json, "binary": _as_bytes,
 }  # fmt: skip
+
+
+def unwritable(column: str, values: pa.Array, of: FieldType) -> tuple[pa.Array, Why] | None:
+    """Numbers that JSON has no way to write."""
+    del column
+    if of.kind != "double" or of == IMAGE:
+        return None
+    return pc.fill_null(pc.invert(pc.is_finite(values)), False), lambda v: f"JSON has no {v}"

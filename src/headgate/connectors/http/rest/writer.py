@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import structs
 
 from headgate.connectors.http.resource import ResourceSpec
@@ -18,11 +17,10 @@ from headgate.model.codes import CODES
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Outcome
 from headgate.model.sent import Sent
-from headgate.model.types import IMAGE, FieldType
 from headgate.model.write import ACTION, KEEP, NUMBER, OLD, Images, Matched, Operation, Refusal, WriteSpec
 from headgate.spi.deciding import Change, Decides, Row, same
 from headgate.spi.outbox import Outbox
-from headgate.sql import Unheld, Why
+from headgate.sql import Unheld
 
 from .answers import DONE, MISSING, UNKNOWN, Verdict
 from .earlier import Earlier, concluded, mark
@@ -38,7 +36,7 @@ from .sending import Desk, Sending, parcels
 from .shape import Shape
 from .template import UnfitError, Values, names, text
 from .there import There
-from .values import Foreign, JsonText, matches, rows_of
+from .values import Foreign, JsonText, matches, rows_of, unwritable
 from .ways import NAMES, endpoints, way
 
 
@@ -78,7 +76,7 @@ class RestWriter(Decides):
         # Of records that are created without asking, whose fields are all written always.
         plain = spec.operation is not Operation.UPDATE and all(f.when == "always" for f in spec.fields)
         self._plain = list(self._shape.types) if plain else []
-        self._unheld = Unheld(spec, _unwritable)
+        self._unheld = Unheld(spec, unwritable)
         self._done: list[tuple[Change, Verdict, Item | None]] = []
         self._swept: list[tuple[Change, Mapping[str, str | None]]] = []
         self._partly: set[int] = set()
@@ -332,14 +330,18 @@ class RestWriter(Decides):
             elif change.action is Outcome.UPDATED and endpoint.send == "changed":
                 old = self._rows[change.row]
                 sent = [n for n, v in values.items() if not same(v, old[n])]
+            if endpoint.send == "changed" and self._does(change) is Outcome.UPDATED:
+                values, sent = self._shape.together(values, sent, self._rows[change.row])
         if change.action is Outcome.CREATED and self._resource.read_only:
             sent = [n for n in values if n not in self._resource.read_only]
         templated = self._shape.values(values, sent, id_, nulls=endpoint.nulls == "send", there=there)
         marks = self._does(change) is not change.action
         partly = change.action is Outcome.UPDATED and change.number in self._partly
-        if endpoint.send == "all" and there is not None and (marks or partly):
+        replaces = endpoint.send == "whole" and change.action is Outcome.UPDATED
+        if endpoint.send != "changed" and there is not None and (marks or partly or replaces):
             more = self._marks if marks else {n: values[n] for n in sent}
-            templated = structs.replace(templated, record=self._shape.whole(there, more))
+            record = self._shape.whole(there, more, nulls=endpoint.nulls == "send")
+            templated = structs.replace(templated, record=record)
         if change.row is not None and _is_foreign(values.values()):
             foreign = {n: self._shape.of(there, n) for n, v in values.items() if isinstance(v, Foreign)}
             templated = structs.replace(templated, fields={**templated.fields, **foreign})
@@ -499,11 +501,3 @@ class _LackingError(Exception):
 
 def _is_foreign(values: Iterable[object]) -> bool:
     return any(isinstance(v, Foreign) for v in values)
-
-
-def _unwritable(column: str, values: pa.Array, of: FieldType) -> tuple[pa.Array, Why] | None:
-    """Numbers that JSON has no way to write."""
-    del column
-    if of.kind != "double" or of == IMAGE:
-        return None
-    return pc.fill_null(pc.invert(pc.is_finite(values)), False), lambda v: f"JSON has no {v}"
