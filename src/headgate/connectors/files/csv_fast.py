@@ -46,6 +46,7 @@ class FastReader:
         self._nulls, self._longest = list(nulls), min(longest, _LONGEST)
         self.at = self.count = 0
         self.done = False
+        _instances.soon()
         # Of records that go over several lines: their number, and how many lines more than one they and those before have.
         self._long, self._more = array("q"), array("q")
         # Where each batch begins: its first record's number and byte.
