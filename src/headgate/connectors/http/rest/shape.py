@@ -69,6 +69,11 @@ class Shape:
         found = at(record, path) if found is None else found
         return self._kept(name, found) if self._own else found
 
+    @property
+    def settles(self) -> bool:
+        """Whether the API keeps values in a form of its own, so that `settle` has something to do."""
+        return self._own
+
     def settle(self, row: Row) -> None:
         """Put the values of a row into the form that the API keeps them in."""
         if not self._own:

@@ -91,7 +91,7 @@ def _time(value: datetime) -> str:
     if not value.tzinfo:
         return value.isoformat()
     if value.tzinfo is UTC:
-        return value.replace(tzinfo=None).isoformat() + "Z"
+        return f"{value.isoformat()[:-6]}Z"  # +00:00
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
