@@ -32,6 +32,11 @@ _BUFFER = 8 << 20
 _instances = Instances({"threads": 1, "memory_limit": "300MB", "enable_external_file_cache": False})
 
 
+def soon() -> None:
+    """Say that a file is about to be read."""
+    _instances.soon()
+
+
 class FastReader:
     """Reads the records of a UTF-8 file from some line on, as far as it can vouch for them.
 
@@ -46,7 +51,6 @@ class FastReader:
         self._nulls, self._longest = list(nulls), min(longest, _LONGEST)
         self.at = self.count = 0
         self.done = False
-        _instances.soon()
         # Of records that go over several lines: their number, and how many lines more than one they and those before have.
         self._long, self._more = array("q"), array("q")
         # Where each batch begins: its first record's number and byte.
