@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,8 @@ from headgate.model.write import NUMBER, Matched, Operation, Ticket, WriteField,
 from headgate.spi.outbox import MemoryOutbox
 
 TYPES = {"sku": "text", "price": "decimal(8,2)", "ratio": "double", "at": "timestamptz", "more": "json", "own": "text"}
-FIELDS = tuple(WriteField(n, FieldType.parse(t), when="updated" if n == "own" else "always") for n, t in TYPES.items())
+ALWAYS = tuple(WriteField(n, FieldType.parse(t)) for n, t in TYPES.items())
+FIELDS = (ALWAYS, (*ALWAYS[:-1], replace(ALWAYS[-1], when="updated")))
 VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "sku": st.sampled_from(["", "A-1", "B", "no"]),
     "price": st.sampled_from([Decimal("1.10"), Decimal(2)]),
@@ -66,7 +68,9 @@ def sent() -> Iterator[list[bytes]]:
         yield bodies
 
 
-def writer_of(resource: Mapping[str, Any], batch: int) -> tuple[RestDestination, RestWriter]:
+def writer_of(
+    resource: Mapping[str, Any], batch: int, fields: tuple[WriteField, ...] = ALWAYS
+) -> tuple[RestDestination, RestWriter]:
     create = {"path": "/orders", "batch": batch}
     options = {
         "url": "https://api.example.com",
@@ -77,26 +81,31 @@ def writer_of(resource: Mapping[str, Any], batch: int) -> tuple[RestDestination,
     destination.remember(MemoryOutbox())
     ticket = Ticket("orders", 1)
     destination.claim(ticket)
-    spec = WriteSpec("orders", FIELDS, (), Operation.APPEND, batched=True, ticket=ticket)
+    spec = WriteSpec("orders", fields, (), Operation.APPEND, batched=True, ticket=ticket)
     return destination, destination.open(spec)
 
 
 def batch_of(records: list[dict[str, Any]]) -> pa.RecordBatch:
-    schema = pa.schema([(NUMBER, pa.int64()), *((f.name, f.type.arrow) for f in FIELDS)])
+    schema = pa.schema([(NUMBER, pa.int64()), *((f.name, f.type.arrow) for f in ALWAYS)])
     return pa.RecordBatch.from_pylist([{NUMBER: n, **r} for n, r in enumerate(records)], schema=schema)
 
 
 @given(
     st.sampled_from(RESOURCES),
+    st.sampled_from(FIELDS),
     st.integers(1, 3),
     st.lists(st.fixed_dictionaries({n: st.none() | v for n, v in VALUES.items()}), max_size=6),
 )
 def test_they_are_sent_as_if_each_had_been_decided(
-    sent: list[bytes], resource: dict[str, Any], batch: int, records: list[dict[str, Any]]
+    sent: list[bytes],
+    resource: dict[str, Any],
+    fields: tuple[WriteField, ...],
+    batch: int,
+    records: list[dict[str, Any]],
 ) -> None:
     def done(*, at_once: bool) -> tuple[list[bytes], list[object], list[pa.RecordBatch]]:
         sent.clear()
-        destination, writer = writer_of(resource, batch)
+        destination, writer = writer_of(resource, batch, fields)
         with closing(destination):
             writer._appends = not at_once
             writer.write(batch_of(records))
@@ -118,17 +127,17 @@ def said(matched: Matched) -> tuple[object, ...]:
 def test_the_first_are_sent_before_the_last_are_rows(sent: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     at_first: list[int] = []
-    rows_of, exchange = module.rows_of, Client.exchange
+    columns_of, exchange = module.columns_of, Client.exchange
 
-    def counted(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    def counted(batch: pa.RecordBatch) -> list[list[Any]]:
         made.append(batch.num_rows)
-        return rows_of(batch)
+        return columns_of(batch)
 
     def noted(client: Client, call: Call, wait: Any) -> Any:
         at_first.append(sum(made))
         return exchange(client, call, wait)
 
-    monkeypatch.setattr(module, "rows_of", counted)
+    monkeypatch.setattr(module, "columns_of", counted)
     monkeypatch.setattr(Client, "exchange", noted)
     destination, writer = writer_of({}, 10)
     with closing(destination):

@@ -14,7 +14,7 @@ from headgate.spi.deciding import Change, Row, same
 
 from .imaging import Imaging
 from .requests import Item, check_fits, many_of, varies
-from .shape import Shape
+from .shape import Fields, Shape
 from .template import Values, names
 from .values import Foreign, at
 
@@ -54,10 +54,13 @@ class Items:
             name: (varies(one), "id" in names([one.path, one.query, one.body])) for name, one in endpoints.items()
         }
 
-    def item(self, change: Change, name: str, mark: int, there: Any, row: Row | None, *, partly: bool) -> Item:
+    def item(
+        self, change: Change, name: str, mark: int, there: Any, row: Row | None, fields: Fields | None, *, partly: bool
+    ) -> Item:
         """What is sent.
 
         Args:
+            fields: of the change, where they are made already.
             name: of the endpoint.
             mark: see `Item`.
             there: the API's record before the change, None where there is none.
@@ -85,7 +88,7 @@ class Items:
                 sent = [n for n, v in values.items() if not same(v, row[n])]
         if change.action is Outcome.CREATED and self._resource.read_only:
             sent = [n for n in values if n not in self._resource.read_only]
-        made = self._shape.values(values, sent, id_, nulls=endpoint.nulls == "send", there=there)
+        made = self._shape.values(values, sent, id_, nulls=endpoint.nulls == "send", there=there, fields=fields)
         if endpoint.send == "all" and there is not None and (marks or (partly and change.action is Outcome.UPDATED)):
             more = self._marks if marks else {n: values[n] for n in sent}
             made = structs.replace(made, record=self._shape.whole(there, more))

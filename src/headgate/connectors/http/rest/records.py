@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 
 from headgate.model.write import OLD
 from headgate.spi.deciding import Row
 
-from .shape import Shape
-from .values import JsonText, rows_of
+from .shape import Fields, Shape
+from .values import JsonText, columns_of, rows_of
 
 _AT_ONCE: Final = 200
 """So many rows are made at once, so that the first can be sent while the rest are not made yet."""
@@ -34,9 +34,25 @@ class Records:
         return sum(batch.num_rows for batch in self._batches)
 
     def __iter__(self) -> Iterator[Row]:
+        for batch in self._slices():
+            yield from self._rows(batch.schema.names, columns_of(batch))
+
+    def with_fields(self, names: Sequence[str]) -> Iterator[tuple[Row, Fields | None]]:
+        """Rows, each with the values of these fields as JSON has them; None where the API has a form of its own for some."""
+        for batch in self._slices():
+            columns = columns_of(batch)
+            rows = self._rows(batch.schema.names, columns)
+            if self._shape.settles:
+                yield from ((row, None) for row in rows)
+                continue
+            by_name = dict(zip(batch.schema.names, columns, strict=True))
+            given = [self._shape.given(name, by_name[name]) for name in names]
+            yield from zip(rows, rows_of(names, given), strict=True)
+
+    def _slices(self) -> Iterator[pa.RecordBatch]:
         for batch in self._batches:
             for start in range(0, batch.num_rows, _AT_ONCE):
-                yield from self._rows(batch.slice(start, _AT_ONCE))
+                yield batch.slice(start, _AT_ONCE)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take more of them."""
@@ -52,8 +68,8 @@ class Records:
         """Be ready for others."""
         self._batches = []
 
-    def _rows(self, batch: pa.RecordBatch) -> list[Row]:
-        rows = rows_of(batch)
+    def _rows(self, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Row]:
+        rows = rows_of(names, columns)
         for name in self._json:
             for row in rows:
                 if row.get(name) is not None:

@@ -19,6 +19,9 @@ from headgate.spi.deciding import Row
 from .template import ENCODER, Values, nothing_there
 from .values import DECODER, Foreign, JsonText, at, drop, give, giver, image, plain, put, take
 
+Fields = dict[str, Any]
+"""Values by the names of fields, as JSON has them."""
+
 
 class Shape:
     """Turns records of an API into rows and back.
@@ -184,7 +187,18 @@ class Shape:
                 put(made, name, self._sent(name, wire))
         return made
 
-    def values(self, row: Row, sent: Iterable[str], id_: Any, *, nulls: bool, there: Any = None) -> Values:
+    def given(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """A column's values as JSON has them, where the API keeps all as they are sent.
+
+        Raises:
+            ValueError: JSON has no way to write one.
+        """
+        way = self._givers[name]
+        return values if way is None else [None if v is None else way(v) for v in values]
+
+    def values(
+        self, row: Row, sent: Iterable[str], id_: Any, *, nulls: bool, there: Any = None, fields: Fields | None = None
+    ) -> Values:
         """What templates are filled in with.
 
         Args:
@@ -193,11 +207,12 @@ class Shape:
             id_: the API's own id of the record.
             nulls: whether fields without a value are sent.
             there: the API's record before the change.
+            fields: the row's values as `given` makes them, where they are made already.
 
         Raises:
             ValueError: two fields have no room beside each other, or JSON has no way to write a value.
         """
-        fields = self._wired(row)
+        fields = self._wired(row) if fields is None else fields
         if sent is row and self._flat and not self._own:
             record = fields if nulls else {n: v for n, v in fields.items() if v is not None}
         elif self._flat and not self._own:
@@ -213,7 +228,7 @@ class Shape:
         there_ = nothing_there if there is None else partial(at, there)
         return Values(id_, record, fields, key[0] if len(key) == 1 else key, self.spec.key, there_)
 
-    def _wired(self, row: Row) -> dict[str, Any]:
+    def _wired(self, row: Row) -> Fields:
         if self._own:
             return {n: self.wire(n, v) for n, v in row.items() if v.__class__ is not Foreign}
         givers = self._givers

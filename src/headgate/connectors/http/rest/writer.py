@@ -36,11 +36,14 @@ from .refusals import Tally, became, field_of, refusal, refused
 from .requests import Item, Parcel
 from .sender import Sender
 from .sending import Desk, Sending, parcels
-from .shape import Shape
+from .shape import Fields, Shape
 from .template import UnfitError, text
 from .there import There
 from .values import Foreign, at
 from .ways import NAMES, endpoints, way
+
+_Todo = tuple[str, Change, Row | None, Fields | None]
+"""A change with the name of its endpoint, the record it is about, and its fields where those are made already."""
 
 
 class RestWriter(Decides):
@@ -147,16 +150,18 @@ class RestWriter(Decides):
         matched.account.add(Outcome.CREATED, len(self._written))
         return matched
 
-    def _created(self) -> Iterator[tuple[Change, Row]]:
-        """The changes of those, made as they are taken, with their records."""
+    def _created(self) -> Iterator[tuple[Change, Row, Fields | None]]:
+        """The changes of those, made as they are taken, with their records, and their fields where those are made already."""
         names = self._blind
-        for row in self._written:
-            yield Change(Outcome.CREATED, row[NUMBER], {n: row[n] for n in names}), row
+        whole = len(names) == len(self._spec.fields)
+        for row, fields in self._written.with_fields(names):
+            values = row if whole and fields is not None else {n: row[n] for n in names}
+            yield Change(Outcome.CREATED, row[NUMBER], values), row, fields
 
     def changes(self) -> Iterator[pa.RecordBatch]:
         """See `headgate.spi.destination.Writer.changes`."""
         if self._streams:
-            self._changes = [change for change, _ in self._created()]
+            self._changes = [change for change, _, _ in self._created()]
         return super().changes()
 
     def _left(self) -> Sequence[Sent]:
@@ -298,16 +303,16 @@ class RestWriter(Decides):
         found.account.mirror_deleted += tally.swept
         return replace(self._unheld.counted(found), left=left)
 
-    def _todo(self) -> Iterator[tuple[str, Change, Row | None]]:
-        """What is to be done, each with the name of its endpoint and the record it is about."""
+    def _todo(self) -> Iterator[_Todo]:
+        """What is to be done."""
         if self._streams:
             name = way(Outcome.CREATED, self._endpoints, self._spec.table)
-            return ((name, change, row) for change, row in self._created())
+            return ((name, *created) for created in self._created())
         by_action = self._by_action()
         ways = {a: way(a, self._endpoints, self._spec.table) for a in by_action}  # before anything is sent
         by_number = {} if self._spec.ticket is None else {r[NUMBER]: r for r in self._records}
         return (
-            (ways[a], c, by_number.get(c.number) if c.number is not None else None)
+            (ways[a], c, by_number.get(c.number) if c.number is not None else None, None)
             for a in NAMES
             for c in by_action.get(a, ())
         )
@@ -331,19 +336,17 @@ class RestWriter(Decides):
             found.setdefault(self._does(change), []).append(change)
         return found
 
-    def _items(
-        self, todo: Iterable[tuple[str, Change, Row | None]], not_done: list[Refusal], left: list[str]
-    ) -> Iterator[tuple[str, Item]]:
+    def _items(self, todo: Iterable[_Todo], not_done: list[Refusal], left: list[str]) -> Iterator[tuple[str, Item]]:
         """What is sent, made as it is taken; what cannot be sent is refused, or left as it is where it is none of the source's."""
         marks = self._spec.ticket is not None
-        for name, change, record in todo:
+        for name, change, record, fields in todo:
             there, row = None, None
             if change.row is not None:
                 there, row = self._there.records[change.row], self._rows[change.row]
             told_by = mark(record) if marks and record is not None else 0
             partly = change.number in self._partly
             try:
-                yield name, self._made.item(change, name, told_by, there, row, partly=partly)
+                yield name, self._made.item(change, name, told_by, there, row, fields, partly=partly)
             except (ValueError, UnfitError, LackingError) as e:
                 if change.number is None:
                     left.append(f"{self._named(change)}: {e}")
