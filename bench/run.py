@@ -8,6 +8,7 @@
     bench/run.py S9                    files to an SFTP server and to S3; needs rclone, see bench/s9.py
     bench/run.py S10                   20,000 records to an API; see bench/s10.py
     bench/run.py soak                  ten minutes of requests, the server killed twice; see bench/soak.py
+    bench/run.py encodings             which encoding files of 38 countries are taken for; needs no server, see bench/told_encodings.py
     bench/run.py polluted              how much of polluted CSV files is read; needs no server, see bench/polluted.py
 
 Each round runs the floor and Headgate one after the other, in turns first; the ratio is the median of the rounds' ratios (below 1:
@@ -45,6 +46,7 @@ import s8
 import s9
 import s10
 import soak
+import told_encodings
 from measure import Measured, measure, warm
 from scenarios import SCENARIOS, Scenario
 
@@ -361,7 +363,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SCENARIOS, "refusals", "memory", "help", "polluted", "S8", "S9", "S10", "soak"]
+    every = [*SCENARIOS, "refusals", "memory", "help", "polluted", "encodings", "S8", "S9", "S10", "soak"]
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(every))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int)
@@ -371,9 +373,11 @@ def main() -> int:
     if unknown := set(given.scenarios) - set(every):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(every)}")
     asked = given.scenarios or [n for n in every if n != "soak"]
-    chosen = [name for name in asked if name not in ("polluted", "S9")]
+    chosen = [name for name in asked if name not in ("polluted", "encodings", "S9")]
     if "polluted" in asked:
         polluted.run()
+    if "encodings" in asked:
+        told_encodings.run()
     if "S9" in asked:
         s9.publish(done := s9.run(orders.FOLDER.parent, given.rounds))
         print(s9.table(done))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
@@ -427,17 +428,27 @@ def known() -> str:
                 [code(s), about.get("default", ""), about["description"]] for s, about in preset["settings"].items()
             ]
             out.append(table(["setting", "default", "meaning"], rows) + "\n")
-        endpoints = ("find", "create", "update", "upsert", "delete")
+        endpoints = ("find", "create", "update", "upsert", "delete", "listing")
         rows = [
             [
                 code(resource),
                 ", ".join(e for e in endpoints if e in has),
-                ", ".join(f"{code(f)} {of}" for f, of in has.get("fields", {}).items()) or "any",
+                _of_resource(has),
             ]
             for resource, has in preset["resources"].items()
         ]
         out.append(table(["resource", "endpoints", "fields"], rows))
     return "".join(out)
+
+
+def _of_resource(has: Mapping[str, Any]) -> str:
+    """The fields of a preset's resource."""
+    listed = {"": has.get("fields", {})} | {
+        f"; each of {code(n)}: ": of["fields"] for n, of in has.get("entries", {}).items()
+    }
+    said = "".join(what + ", ".join(f"{code(f)} {of}" for f, of in fields.items()) for what, fields in listed.items())
+    only = ", ".join(map(code, has.get("write_only", ())))
+    return (said or "any") + (f"; only written: {only}" if only else "")
 
 
 def promised() -> str:

@@ -91,7 +91,7 @@ class RestConformance(DestinationConformance):
     def read(self, destination: Destination, table: str, fields: Sequence[WriteField]) -> list[Row]:
         assert isinstance(destination, Growing)
         slug, _ = destination.made[table]
-        from headgate.connectors.http.rest.values import at
+        from headgate.connectors.http.rest.paths import at
 
         return [{f.name: take(at(r, f.name), f.type) for f in fields} for r in destination.api.records(slug)]
 

@@ -86,6 +86,7 @@ def people() -> Iterator[str]:
 def applications(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Environment with tokens of a HubSpot and a Shopify, which are where the presets lead."""
     with HubspotServer() as hubspot, ShopifyServer() as shopify:
+        hubspot.define("companies", {"erp_id": "string"}, unique=["erp_id"])
         hubspot.add("contacts", [{"email": "ann@example.com", "firstname": "Ann", "lifecyclestage": "lead"}])
         shopify.product("hat", title="Hat", variants=[{"sku": "H-1", "price": "9.90"}, {"sku": "H-2", "price": "9.90"}])
         urls = {"hubspot": hubspot.url, "shopify": shopify.url}

@@ -150,9 +150,22 @@ def test_a_run_warns_of_formulas_that_were_saved_without_their_values(folder: Pa
 
 
 def test_a_run_warns_of_an_encoding_that_is_a_guess(folder: Path, headgate: Headgate) -> None:
-    (folder / "items.csv").write_bytes("sku,name\nA-1,Łódź\nA-2,żółć\n".encode("iso8859-2"))
+    (folder / "items.csv").write_bytes("sku,name\nA-1,macedoński\n".encode("cp1250"))
     said = headgate("run", "items.csv", "--into", "sqlite:///shop.db#item", "--key", "sku", "--create", "--json")
     assert [w for w in said.json["warnings"] if "which is a guess" in w]
-    told = ("--set", "source.encoding=iso8859-2", "--json")
+    told = ("--set", "source.encoding=cp1250", "--json")
     said = headgate("run", "items.csv", "--into", "sqlite:///shop.db#item", "--key", "sku", *told)
     assert said.json["warnings"] == []
+
+
+def test_a_polish_export_is_read_as_it_was_written(folder: Path, headgate: Headgate, rows: Ask) -> None:
+    text = (
+        "nr;nazwa;miasto\r\n1;Małgorzata Wójcik;Łódź\r\n2;Żaneta Dąbrowska;Świnoujście\r\n3;krzesło, śruba;Gdańsk\r\n"
+    )
+    (folder / "klienci.csv").write_bytes(text.encode("cp1250"))
+    [checked] = headgate("check", "klienci.csv", "--json").json
+    assert [(d["found"], d["sure"]) for d in checked["decisions"] if d["name"] == "encoding"] == [("cp1250", "likely")]
+    said = headgate("run", "klienci.csv", "--into", "sqlite:///shop.db#klient", "--key", "nr", "--create", "--json")
+    assert said.json["warnings"] == []
+    names = [name for (name,) in rows("select nazwa from klient order by nr")]
+    assert names == ["Małgorzata Wójcik", "Żaneta Dąbrowska", "krzesło, śruba"]

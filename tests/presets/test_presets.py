@@ -116,13 +116,28 @@ def test_the_command_lists_what_is_known(headgate: Headgate) -> None:
     assert shop["settings"]["version"]["default"] == "2026-10"
     assert shop["fields"]["variants"]["price"] == "decimal(18,2)"
     said = headgate("connections", "presets").out
-    assert "  contacts: find, create, update, upsert, delete" in said
+    assert "  contacts: find, create, update, upsert, delete, listing\n" in said
+    assert "  contacts/companies: find, create, update, delete\n" in said
     assert "has not met" not in said
     assert "decimal" not in said
     (alone,) = headgate("connections", "presets", "shopify", "--json").json
     assert alone == shop
     said = headgate("connections", "presets", "shopify").out
     assert "    sku text, price decimal(18,2), " in said
+    assert "    each of variants: option1 text, option2 text, " in said
+    assert shop["entries"]["product_sets"]["variants"]["price"] == "decimal(18,2)"
+    assert "listing" in shop["resources"]["product_sets"]
     assert "has not met" in said
     assert "  version (2026-10): version of the API" in said
     assert shop["documentation"] in said
+    said = headgate("connections", "presets", "hubspot").out
+    assert "    only written: associations.contacts, associations.companies, " in said
+    assert "    from_id text, to_id text\n" in said
+
+
+def test_pairs_have_what_is_said_of_pairs() -> None:
+    told = read({**CRM, "url": "preset://hubspot", "resources": {"p_cars/contacts": {}}})
+    cars = told.resources["p_cars/contacts"]
+    assert cars.create is not None
+    assert cars.create.path == "/crm/v4/associations/p_cars/contacts/batch/associate/default"
+    assert (cars.key, cars.listing, cars.nested) == (["from_id", "to_id"], None, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from textwrap import fill
 from typing import Any
@@ -31,8 +32,7 @@ def show_presets(name: str | None, *, as_json: bool) -> int:
             echo(f"  {setting}{default}: {about['description']}")
         for resource, can in row["resources"].items():
             echo(f"  {resource}: {', '.join(can)}")
-            if name is not None and (fields := row["fields"].get(resource)):
-                listed = ", ".join(f"{field} {of}" for field, of in fields.items())
+            for listed in _fields(row, resource) if name is not None else ():
                 echo(fill(listed, out.width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
         if name is not None:
             echo(fill(" ".join(row["notes"].split()), out.width, initial_indent="  ", subsequent_indent="  "))
@@ -40,14 +40,32 @@ def show_presets(name: str | None, *, as_json: bool) -> int:
     return 0
 
 
+def _fields(row: dict[str, Any], resource: str) -> Iterator[str]:
+    """What a resource says of its fields."""
+    fields = {"": row["fields"].get(resource, {})}
+    fields |= {f"each of {name}: ": of for name, of in row["entries"].get(resource, {}).items()}
+    for what, known in fields.items():
+        if known:
+            yield what + ", ".join(f"{field} {of}" for field, of in known.items())
+    if names := row["write_only"].get(resource):
+        yield f"only written: {', '.join(names)}"
+
+
 def _row(name: str, preset: dict[str, Any]) -> dict[str, Any]:
-    can = ("find", "create", "update", "upsert", "delete")
+    can = ("find", "create", "update", "upsert", "delete", "listing")
+    resources = preset.get("resources", {})
     return {
         "preset": name,
         "title": preset["title"],
         "documentation": preset["documentation"],
         "notes": preset.get("notes", ""),
         "settings": preset.get("settings", {}),
-        "fields": {r: spec["fields"] for r, spec in preset.get("resources", {}).items() if spec.get("fields")},
-        "resources": {r: [c for c in can if c in spec] for r, spec in preset.get("resources", {}).items()},
+        "fields": {r: spec["fields"] for r, spec in resources.items() if spec.get("fields")},
+        "entries": {
+            r: {n: of["fields"] for n, of in spec["entries"].items()}
+            for r, spec in resources.items()
+            if "entries" in spec
+        },
+        "write_only": {r: spec["write_only"] for r, spec in resources.items() if "write_only" in spec},
+        "resources": {r: [c for c in can if c in spec] for r, spec in resources.items()},
     }

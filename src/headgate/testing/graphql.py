@@ -86,7 +86,12 @@ def _shown(value: Any, chosen: Chosen) -> Any:
     for one in chosen.fields:
         if one.of not in value:
             raise _no_field(one.of)
-    return {one.name: _shown(value[one.of], one) for one in chosen.fields}
+    return {one.name: _shown(_resolved(value[one.of], one), one) for one in chosen.fields}
+
+
+def _resolved(value: Any, chosen: Chosen) -> Any:
+    """A value, or what a function of the field's arguments gives."""
+    return value(chosen.args) if callable(value) else value
 
 
 def _no_field(name: str) -> GraphqlError:

@@ -7,7 +7,8 @@
 
 Properties are texts, in requests and in answers, and cleared by an empty one. An input that names an `objectWriteTraceId` fails by
 itself (207), else all fail with the first that does. Results come in an order of their own. A contact is found by its first address
-only, and none can be made with another one's further addresses (`hs_additional_emails`). More requests than the limit allows are 429,
+only, and none can be made with another one's further addresses (`hs_additional_emails`). Objects are associated with each other
+(`headgate.testing.hubspot_associations`). More requests than the limit allows are 429,
 with the policy that they broke.
 """
 
@@ -22,6 +23,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final
 
+from .hubspot_associations import Associations, Refused
 from .simulated import Answer, SimulatedApi
 
 Properties = dict[str, str | None]
@@ -84,6 +86,10 @@ class HubspotServer(SimulatedApi):
         traces: whether results repeat the `objectWriteTraceId` of their input.
         apart: of which batches single inputs may fail; the others are done as a whole, or not at all.
         none_found: status of an answer to a read that finds none of the objects.
+        page: most associations of an object in one answer.
+
+    Attributes:
+        associations: of its objects.
     """
 
     TOKEN: ClassVar = "pat-s3cret-hubspot"  # noqa: S105
@@ -96,6 +102,7 @@ class HubspotServer(SimulatedApi):
         traces: bool = True,
         apart: Sequence[str] = ("create", "update", "upsert"),
         none_found: int = 207,
+        page: int = 500,
         port: int = 0,
     ) -> None:
         self.limit, self.daily, self.traces, self.none_found = limit, daily, traces, none_found
@@ -107,6 +114,7 @@ class HubspotServer(SimulatedApi):
             name: Kind(dict(of), ["email"] if name == "contacts" else [], _REQUIRED.get(name, ()))
             for name, of in _STANDARD.items()
         }
+        self.associations = Associations(lambda k, key: k in self._kinds and key in self._kinds[k].objects, page)
         super().__init__(port=port)
 
     def define(self, kind: str, properties: Mapping[str, str], unique: Sequence[str] = ()) -> None:
@@ -126,6 +134,22 @@ class HubspotServer(SimulatedApi):
             found = list(self._kinds[kind].objects.values())
         return [{k: v for k, v in one.items() if k not in _AUTOMATIC and v is not None} for one in found]
 
+    def associated(self, kind: str, to: str, by: str, their: str) -> list[tuple[str | None, str | None]]:
+        """The associations of two kinds of objects, by a property of the one and one of the other."""
+        with self._lock:
+            ours, theirs = self._kinds[kind].objects, self._kinds[to].objects
+            return [
+                (one[by], theirs[other][their])
+                for key, one in ours.items()
+                for other in self.associations.of(kind, key, to)
+                if other in theirs
+            ]
+
+    def id(self, kind: str, by: str, value: str) -> str:
+        """The id of the object that has a value."""
+        with self._lock:
+            return next(key for key, one in self._kinds[kind].objects.items() if one.get(by) == value)
+
     def failure(self, status: int) -> Any:
         """See `SimulatedApi`."""
         return {"status": "error", "message": f"internal error {status}", "correlationId": "c033cdaa-2c40-4a64"}
@@ -138,6 +162,8 @@ class HubspotServer(SimulatedApi):
             return self._done(method, path, query, headers, body)
         except _Refused as e:
             return e.status, {}, e.body()
+        except Refused as e:
+            return 400, {}, _Refused(400, e.category, e.message).body()
 
     def _done(
         self, method: str, path: str, query: dict[str, list[str]], headers: Mapping[str, str], body: Any
@@ -148,7 +174,9 @@ class HubspotServer(SimulatedApi):
             return 429, {}, policy
         match method, path.strip("/").split("/"):
             case "POST", ["crm", "v3", "objects", kind, "batch", what] if kind in self._kinds:
-                return self._batch(self._kinds[kind], what, body)
+                return self._batch(kind, what, body)
+            case "POST", ["crm", "v4", "associations", of, to, "batch", what, *_] if {of, to} <= self._kinds.keys():
+                return self.associations.batch(of, to, what, body["inputs"])
             case "GET", ["crm", "v3", "objects", kind] if kind in self._kinds:
                 return self._listed(self._kinds[kind], query)
             case _, ["crm", "v3", "objects", kind, *_] if kind not in self._kinds:
@@ -184,7 +212,8 @@ class HubspotServer(SimulatedApi):
 
     # Batches
 
-    def _batch(self, kind: Kind, what: str, body: Any) -> Answer:
+    def _batch(self, name: str, what: str, body: Any) -> Answer:
+        kind = self._kinds[name]
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not inputs:
             raise _Refused(400, "VALIDATION_ERROR", "Invalid input JSON: inputs must not be empty")
@@ -196,7 +225,7 @@ class HubspotServer(SimulatedApi):
             case "read":
                 return self._read(kind, body, inputs)
             case "create":
-                return self._each(what, inputs, 201, lambda i: self._create(kind, i["properties"]))
+                return self._each(what, inputs, 201, lambda i: self._create_associated(name, i))
             case "update":
                 return self._each(what, inputs, 200, lambda i: self._update(kind, i))
             case "upsert":
@@ -204,6 +233,7 @@ class HubspotServer(SimulatedApi):
             case "archive":
                 for one in inputs:
                     kind.objects.pop(str(one["id"]), None)
+                    self.associations.forget(name, str(one["id"]))
                 return 204, {}, None
         raise _Refused(404, "OBJECT_NOT_FOUND", "resource not found")
 
@@ -252,6 +282,18 @@ class HubspotServer(SimulatedApi):
         return status, {}, answer
 
     # Objects
+
+    def _create_associated(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            wanted = self.associations.checked(name, given.get("associations") or ())
+        except Refused as e:
+            raise _Refused(
+                400, e.category if e.category == "VALIDATION_ERROR" else "INVALID_INPUT", e.message
+            ) from None
+        told = self._create(self._kinds[name], given["properties"])
+        for to, other in wanted:
+            self.associations.make(name, told["id"], to, other)
+        return told
 
     def _create(self, kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
         values = self._checked(kind, given, "")

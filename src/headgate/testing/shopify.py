@@ -1,4 +1,5 @@
-"""Shopify's GraphQL Admin API as its documentation describes it, for tests: products, their variants, and customers.
+"""Shopify's GraphQL Admin API as its documentation describes it, for tests: products, their variants, also with them
+(`headgate.testing.shopify_sets`), and customers.
 
     with ShopifyServer(bucket=(50, 200)) as api:
         api.product("hat", title="Hat", variants=[{"sku": "H-1", "price": "9.90"}])
@@ -17,12 +18,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
+from . import shopify_sets as sets
 from .graphql import Chosen, GraphqlError, Operation, carried_out, parsed
+from .shopify_sets import SET, VARIANT
 from .simulated import Answer, SimulatedApi
 
 Record = dict[str, Any]
 Errors = list[dict[str, Any]]
 _MUTATION: Final = 10
+_MOST_LISTED: Final = 250
+_MOST_POINTS: Final = 1000
 _GID: Final = "gid://shopify/{}/{}"
 _STATUS: Final = ("ACTIVE", "ARCHIVED", "DRAFT", "UNLISTED")
 _SEARCH: Final = re.compile(r"sku:'((?:[^'\\]|\\.)*)'")
@@ -32,10 +37,6 @@ _PRODUCT: Final[dict[str, Any]] = {
     "handle": "String", "title": "String", "descriptionHtml": "String", "vendor": "String", "productType": "String",
     "status": _STATUS, "tags": ["String"], "templateSuffix": "String", "seo": _SEO,
 }  # fmt: skip
-_ITEM: Final = {
-    "sku": "String", "cost": "Decimal", "tracked": "Boolean", "requiresShipping": "Boolean", "countryCodeOfOrigin": "String",
-    "harmonizedSystemCode": "String",
-}  # fmt: skip
 INPUTS: Final[dict[str, dict[str, Any]]] = {
     "ProductCreateInput": _PRODUCT,
     "ProductUpdateInput": {**_PRODUCT, "id": "ID"},
@@ -43,10 +44,9 @@ INPUTS: Final[dict[str, dict[str, Any]]] = {
         "id": "ID", "email": "String", "phone": "String", "firstName": "String", "lastName": "String", "note": "String",
         "locale": "String", "taxExempt": "Boolean", "tags": ["String"],
     },
-    "ProductVariantsBulkInput": {
-        "id": "ID", "price": "Money", "compareAtPrice": "Money", "barcode": "String", "inventoryPolicy": ("CONTINUE", "DENY"),
-        "taxable": "Boolean", "inventoryItem": _ITEM,
-    },
+    "ProductVariantsBulkInput": VARIANT,
+    "ProductSetInput": {**_PRODUCT, "id": "ID", **SET},
+    "ProductSetIdentifiers": {"id": "ID", "handle": "String"},
 }  # fmt: skip
 """The fields of input objects: a scalar, the values of an enumeration, a list of a scalar, or another object."""
 
@@ -58,9 +58,11 @@ class ShopifyServer(SimulatedApi):
         version: of the API, that requests must name.
         bucket: most points that there are, and how many come back in a second.
         scopes: what the login may do.
+        most_variants: that a product may have.
 
     Attributes:
         throttled: how many requests there were no points for.
+        buyers: addresses of customers who have ordered something, and so cannot be deleted.
     """
 
     TOKEN: ClassVar = "shpat_s3cret"  # noqa: S105
@@ -73,10 +75,12 @@ class ShopifyServer(SimulatedApi):
         version: str = "2026-10",
         bucket: tuple[float, float] = (2000.0, 100.0),
         scopes: Sequence[str] = ("products", "customers"),
+        most_variants: int = 2048,
         port: int = 0,
     ) -> None:
         self.version, self.bucket, self.scopes = version, bucket, scopes
-        self.throttled = 0
+        self.throttled, self.most_variants = 0, most_variants
+        self.buyers: set[str] = set()
         self._tokens = {self.TOKEN}
         self._left, self._since = bucket[0], time.monotonic()
         self._next = 0
@@ -90,23 +94,36 @@ class ShopifyServer(SimulatedApi):
         """Where its API of that version is."""
         return f"{super().url}/admin/api/{self.version}"
 
-    def product(self, handle: str, variants: Sequence[Record] = (), **values: Any) -> None:
-        """Have a product."""
+    def product(
+        self, handle: str, variants: Sequence[Record] = (), options: Sequence[str] = ("Title",), **values: Any
+    ) -> None:
+        """Have a product, with variants that say their `options`: values of the product's."""
+        names = list(options)
         self._product_create({"product": {"title": handle, **values, "handle": handle}})
         owner = next(reversed(self._products.values()))
+        owner["options"] = [{"name": n, "values": []} for n in names]
         for one in variants:
-            key = self._id("ProductVariant")
-            item = {**dict.fromkeys(_ITEM), "tracked": False, "requiresShipping": True, "unitCost": None}
-            common = {"compareAtPrice": None, "barcode": "", "inventoryPolicy": "DENY", "taxable": True}
-            self._variants[key] = {**common, **one, "id": key, "inventoryItem": item, "product": {"id": owner["id"]}}
+            chosen: list[str] = [*one.get("options", ()), *([_standing(variants, one)] if "options" not in one else ())]
+            given = [{"optionName": n, "name": v} for n, v in zip(names, chosen, strict=True)]
+            self._variant(owner, None, {**_without(one, "options"), "optionValues": given})
 
     def customer(self, email: str, **values: Any) -> None:
         """Have a customer."""
         self._customer_create({"input": {**values, "email": email}})
 
     def products(self) -> list[Record]:
-        """The products, without their ids."""
-        return [_without(one, "id") for one in self._products.values()]
+        """The products, without their ids and options."""
+        return [_without(one, "id", "options") for one in self._products.values()]
+
+    def sets(self) -> dict[str, Record]:
+        """By handle: the names of a product's options, and its variants by the values of these, with their ids."""
+        with self._lock:
+            found = {}
+            for one in self._products.values():
+                own = [v for v in self._variants.values() if v["product"]["id"] == one["id"]]
+                variants = {"/".join(o["value"] for o in v["selectedOptions"]): v for v in own}
+                found[one["handle"]] = {"options": [o["name"] for o in one["options"]], "variants": variants}
+            return found
 
     def customers(self) -> list[Record]:
         """The customers, without their ids."""
@@ -115,6 +132,12 @@ class ShopifyServer(SimulatedApi):
     def variants(self) -> list[Record]:
         """The variants, without their ids and products."""
         return [_without(one, "id", "product") for one in self._variants.values()]
+
+    def alter(self, sku: str, **values: Any) -> None:
+        """Have somebody change a variant."""
+        with self._lock:
+            for one in self._variants.values():
+                one.update(values if one["sku"] == sku else {})
 
     # Requests
 
@@ -160,6 +183,9 @@ class ShopifyServer(SimulatedApi):
         return 200, {}, {"access_token": token, "scope": ",".join(self.scopes), "expires_in": 86_399}
 
     def _spend(self, cost: float) -> None:
+        if cost > _MOST_POINTS:
+            said = f"Query cost is {cost:.0f}, which exceeds the single query max cost limit ({_MOST_POINTS})."
+            raise GraphqlError(said, "MAX_COST_EXCEEDED")
         most, restored = self.bucket
         now = time.monotonic()
         self._left = min(most, self._left + (now - self._since) * restored)
@@ -188,17 +214,20 @@ class ShopifyServer(SimulatedApi):
 
     def _root(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
         return {
-            "productByIdentifier": lambda a: self._by(self._products, "handle", a["identifier"]["handle"]),
+            "productByIdentifier": lambda a: self._named(a["identifier"]["handle"]),
             "customerByIdentifier": lambda a: self._by(
                 self._customers, "email", a["identifier"]["emailAddress"].lower()
             ),
             "productVariants": self._search,
-            "productCreate": self._product_create,
+            "products": lambda a: self._page({k: self._whole(p) for k, p in self._products.items()}, a),
+            "customers": lambda a: self._page(self._customers, a),
+            "productCreate": self._product_standalone,
+            "productSet": self._product_set,
             "productUpdate": self._product_update,
-            "productDelete": lambda a: self._delete(self._products, "Product", a["input"]["id"]),
+            "productDelete": self._product_delete,
             "customerCreate": self._customer_create,
             "customerUpdate": self._customer_update,
-            "customerDelete": lambda a: self._delete(self._customers, "Customer", a["input"]["id"]),
+            "customerDelete": self._customer_delete,
             "productVariantsBulkUpdate": self._variants_update,
         }
 
@@ -212,12 +241,85 @@ class ShopifyServer(SimulatedApi):
     def _by(records: Mapping[str, Record], name: str, value: Any) -> Record | None:
         return next((one for one in records.values() if one[name] == value), None)
 
+    @staticmethod
+    def _page(records: Mapping[str, Record], args: Mapping[str, Any]) -> Record:
+        """A part of all records, in the order of their ids."""
+        if args["first"] > _MOST_LISTED:
+            raise GraphqlError(f"first must be at most {_MOST_LISTED}", "BAD_USER_INPUT")
+        keys = list(records)
+        after = args.get("after")
+        if after is not None and after not in keys:
+            raise GraphqlError("Invalid cursor for current pagination sort.", "BAD_USER_INPUT")
+        start = keys.index(after) + 1 if after is not None else 0
+        shown = keys[start : start + args["first"]]
+        info = {"hasNextPage": start + len(shown) < len(keys), "endCursor": shown[-1] if shown else None}
+        return {"nodes": [records[k] for k in shown], "pageInfo": info}
+
     def _search(self, args: Mapping[str, Any]) -> Any:
         m = _SEARCH.fullmatch(args["query"])
         wanted = re.sub(r"\\(.)", r"\1", m[1]) if m else None
         # A search finds what begins so, in any case, too.
         found = [v for v in self._variants.values() if wanted and str(v["sku"]).lower().startswith(wanted.lower())]
         return {"nodes": found[: args["first"]]}
+
+    def _named(self, handle: str) -> Record | None:
+        found = self._by(self._products, "handle", handle)
+        return None if found is None else self._whole(found)
+
+    def _whole(self, product: Record) -> Record:
+        """A product with the connection to its variants."""
+        own = {k: v for k, v in self._variants.items() if v["product"]["id"] == product["id"]}
+        return {**product, "variants": lambda args: self._page(own, args)}
+
+    def _variant(self, product: Record, key: str | None, given: Mapping[str, Any]) -> str:
+        """Make or change a variant; its id."""
+        new = sets.variant(self._variants.get(key or ""), given, [o["name"] for o in product["options"]])
+        new["id"] = key or self._id("ProductVariant")
+        self._variants[new["id"]] = {**new, "product": {"id": product["id"]}}
+        return str(new["id"])
+
+    def _product_standalone(self, args: Mapping[str, Any]) -> Record:
+        made = self._product_create(args)
+        if made["product"] is None:
+            return made
+        self._variant(made["product"], None, {"optionValues": [{"optionName": "Title", "name": "Default Title"}]})
+        return {**made, "product": self._whole(made["product"])}
+
+    def _product_delete(self, args: Mapping[str, Any]) -> Record:
+        key = args["input"]["id"]
+        self._variants = {k: v for k, v in self._variants.items() if v["product"]["id"] != key}
+        return self._delete(self._products, "Product", key)
+
+    def _product_set(self, args: Mapping[str, Any]) -> Record:
+        given, identifier = args["input"], args.get("identifier") or {}
+        old = self._products.get(identifier.get("id", ""))
+        if "handle" in identifier:
+            old = self._by(self._products, "handle", identifier["handle"])
+        elif identifier and old is None:
+            gone = {"field": ["identifier"], "message": "Product does not exist", "code": "PRODUCT_DOES_NOT_EXIST"}
+            return {"product": None, "userErrors": [gone]}
+        own = [k for k, v in self._variants.items() if old is not None and v["product"]["id"] == old["id"]]
+        errors = sets.wrong(given, own, self.most_variants)
+        product = {n: v for n, v in given.items() if n not in SET}
+        if not errors:
+            done = (
+                self._product_create({"product": product})
+                if old is None
+                else self._product_update({"product": {**product, "id": old["id"]}})
+            )
+            errors = [
+                {**e, "field": ["input", *(e["field"] or ())], "code": "INVALID_PRODUCT"} for e in done["userErrors"]
+            ]
+        if errors:
+            return {"product": None, "userErrors": errors}
+        now = done["product"]
+        if given.get("variants"):
+            now["options"] = [{"name": o["name"], "values": o["values"]} for o in given["productOptions"]]
+            left = [self._variant(now, one.get("id"), one) for one in given["variants"]]
+            self._variants = {k: v for k, v in self._variants.items() if k not in own or k in left}
+        elif old is None:
+            self._variant(now, None, {"optionValues": [{"optionName": "Title", "name": "Default Title"}]})
+        return {"product": self._whole(now), "productSetOperation": None, "userErrors": []}
 
     def _product_create(self, args: Mapping[str, Any]) -> Record:
         given = args["product"]
@@ -229,6 +331,7 @@ class ShopifyServer(SimulatedApi):
             "status": "ACTIVE",
         }
         made |= {"tags": [], "seo": dict.fromkeys(_SEO), "handle": _slug(str(given.get("title")))}
+        made["options"] = sets.STANDALONE
         return self._kept(self._products, "Product", made, given, _product_errors)
 
     def _product_update(self, args: Mapping[str, Any]) -> Record:
@@ -237,6 +340,12 @@ class ShopifyServer(SimulatedApi):
     def _customer_create(self, args: Mapping[str, Any]) -> Record:
         made: Record = {**dict.fromkeys(INPUTS["CustomerInput"]), "tags": [], "taxExempt": False, "locale": "en"}
         return self._kept(self._customers, "Customer", made, args["input"], _customer_errors)
+
+    def _customer_delete(self, args: Mapping[str, Any]) -> Record:
+        if self._customers.get(args["input"]["id"], {}).get("email") in self.buyers:
+            said = "Customer can’t be deleted because they have associated orders"
+            return {"deletedCustomerId": None, "userErrors": [_error(said, "id")]}
+        return self._delete(self._customers, "Customer", args["input"]["id"])
 
     def _customer_update(self, args: Mapping[str, Any]) -> Record:
         return self._changed(self._customers, "Customer", args["input"], _customer_errors)
@@ -289,11 +398,7 @@ class ShopifyServer(SimulatedApi):
                 continue
             if Decimal(given.get("price") or 0) < 0:
                 errors.append(_error("Price must be greater than or equal to 0", "variants", str(i), "price"))
-            item = dict(given.get("inventoryItem") or {})
-            if "cost" in item:
-                item["unitCost"] = None if item["cost"] is None else {"amount": _money(item.pop("cost"))}
-            money = {n: _money(given[n]) for n in ("price", "compareAtPrice") if given.get(n) is not None}
-            changed.append({**old, **given, **money, "inventoryItem": {**old["inventoryItem"], **item}})
+            changed.append(sets.variant(old, given, ()))
         if not errors:
             self._variants.update({one["id"]: one for one in changed})
         return {"productVariants": None if errors else changed, "userErrors": errors}
@@ -334,8 +439,10 @@ def _cost(operation: Operation) -> float:
 def _points(chosen: Chosen, *, mutation: bool = False) -> float:
     if mutation:
         return _MUTATION
-    within = sum(_points(one) for one in chosen.fields or ())
-    return (1 if chosen.fields else 0) + within * int(chosen.args.get("first", 1))
+    fields = chosen.fields or ()
+    once = sum(_points(one) for one in fields if one.of != "nodes")
+    each = sum(_points(one) for one in fields if one.of == "nodes")
+    return (1 if chosen.fields else 0) + once + each * int(chosen.args.get("first") or 1)
 
 
 def _check(operation: Operation, values: Mapping[str, Any]) -> None:
@@ -365,6 +472,9 @@ def _wrong(fields: Mapping[str, Any], given: Any, path: tuple[str, ...]) -> list
             continue
         elif isinstance(of, dict):
             found += _wrong(of, value, here)
+        elif isinstance(of, list) and isinstance(of[0], dict) and isinstance(value, list):
+            for i, one in enumerate(value):
+                found += _wrong(of[0], one, (*here, str(i)))
         elif why := _misfit(of, value):
             found.append((here, why))
     return found
@@ -381,12 +491,13 @@ def _misfit(of: Any, value: Any) -> str:
             return "" if isinstance(value, str) and Decimal(value).is_finite() else f"Could not coerce value {value}"
         except InvalidOperation:
             return f"Could not coerce value {value} to {of}"
-    fits = isinstance(value, bool if of == "Boolean" else str)
+    fits = isinstance(value, {"Boolean": bool, "Int": int}.get(of, str))
     return "" if fits else f"Could not coerce value {value} to {of}"
 
 
-def _money(text: str) -> str:
-    return f"{Decimal(text):.2f}"
+def _standing(variants: Sequence[Record], one: Record) -> str:
+    """The value of the one option of a variant that says none."""
+    return "Default Title" if len(variants) == 1 else f"Title {variants.index(one)}"
 
 
 def _slug(title: str) -> str:

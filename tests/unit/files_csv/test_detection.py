@@ -112,7 +112,7 @@ def test_an_encoding_that_shows_late_is_seen(read: Read) -> None:
 @pytest.mark.parametrize(
     ("body", "guessed"),
     [
-        ("Łódź żółć\n2,Gdańsk".encode("iso8859-2"), True),
+        ("macedoński\n2,x".encode("cp1250"), True),  # macedoñski in the western encoding
         ("café\n2,".encode() + b"caf\xe9", True),
         ("café\n2,à côté".encode("cp1252"), False),  # the other encodings that fit make the same of it
         ("café\n2,à côté".encode(), False),

@@ -37,11 +37,14 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "more": st.sampled_from(['{"a": 1.10}', "[]"]),
     "own": st.just("x"),
 }
+NAMED = {"body": [{"$each": {"what": "{record}", "share": "{ratio}", "of": "{sku}"}}]}
 RESOURCES: list[dict[str, Any]] = [
     {},
     {"required": ["sku"]},
     {"texts": True, "lowercase": ["sku"]},
     {"fields": TYPES, "read_only": ["price"], "blanks": ["sku"]},
+    {"fields": TYPES, "write_only": ["ratio"], "create": NAMED},
+    {"fields": TYPES, "apart": ["sku", "at"], "create": NAMED},
 ]
 Answer = Callable[[bytes], int]
 
@@ -71,7 +74,7 @@ def sent() -> Iterator[list[bytes]]:
 def writer_of(
     resource: Mapping[str, Any], batch: int, fields: tuple[WriteField, ...] = ALWAYS
 ) -> tuple[RestDestination, RestWriter]:
-    create = {"path": "/orders", "batch": batch}
+    create = {"path": "/orders", "batch": batch, **resource.get("create", {})}
     options = {
         "url": "https://api.example.com",
         "concurrency": 2,

@@ -64,3 +64,23 @@ def test_the_name_of_the_key_is_that_of_one_field() -> None:
     assert filled("{key_name}", TWO) == "sku"
     with pytest.raises(DestinationError, match="the key here is one field, not sku, size"):
         filled("{key_name}", Many([Values(None, {}, {}, [1, 2], ["sku", "size"])]))
+
+
+def test_a_part_of_a_list_stands_for_each_entry_of_another() -> None:
+    def made(template: Any, **fields: Any) -> Any:
+        return filled(template, Many([Values("id0", {}, fields)]))
+
+    to = {"ids": [{"$for": "{to}", "id": "{it}"}]}
+    assert made(to, to=[1, 2, 1]) == {"ids": [{"id": 1}, {"id": 2}]}, "of equal ones there is one"
+    assert made(to, to="7") == {"ids": [{"id": "7"}]}
+    assert made({"$all": to, "x": 1}, to=None) == {"x": 1}, "a list of nothing is left out"
+    assert made(to, to="") == {}
+    assert made({"ids": [9, {"$for": "{to}", "id": "{it}"}]}, to=None) == {"ids": [9]}
+    lines = [{"sku": "a", "of": ["x", "y"]}, {"sku": "b", "of": None}]
+    inner = {"no": "{it.sku}", "all": [{"$for": "{it.of}", "is": "{it}", "not": "{other}"}]}
+    assert made({"lines": [{"$for": "{lines}", **inner}]}, lines=lines, other=5) == {
+        "lines": [{"no": "a", "all": [{"is": "x", "not": 5}, {"is": "y", "not": 5}]}, {"no": "b"}]
+    }
+    with pytest.raises(DestinationError, match="{it}, which is no field"):
+        made("{it}")
+    assert filled([{"$for": "{keys}", "k": "{it}"}], TWO) == [{"k": "s0"}, {"k": "s1"}]

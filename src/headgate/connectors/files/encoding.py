@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,14 +17,17 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# In order of likelihood: the first of equal scores wins.
-_SINGLE: Final = ("cp1252", "iso8859-15", "cp1250", "cp1251", "koi8-r", "cp850", "cp437", "mac-roman")
-_DOUBLE: Final = ("shift_jis", "euc-kr", "gb18030", "big5")
 _CHUNK = 1 << 20
 _GUESS = 0.7
 _WRITING = 0.85
 """From which plausibility on a text looks as one that somebody wrote: less is what is left of one in another encoding."""
-_MEASURES = "µ±²³°×¼½¾"
+_NONSENSE = 0.5
+"""Below which plausibility a text is none in this encoding either."""
+_WESTERN_15: Final = frozenset("€ŠšŽžŒœŸ")
+"""What ISO 8859-15 has that Windows' western encoding has elsewhere."""
+_LEAD = 0.05
+"""How much likelier than its rivals an encoding is that is no guess."""
+_TELLING = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def find(head: bytes, probes: list[bytes], given: str | None) -> Encoding:
     right = sum(not c.isascii() for p in pieces for c in p.decode("utf-8", "ignore"))
     if right >= 2 * wrong:
         return Encoding("utf-8", sure=0.8, note=f"UTF-8 but for {wrong} places in the sample that are not")
-    return _likeliest(b"\n".join(_with_high(p) for p in pieces))
+    return _likeliest(_telling(pieces))
 
 
 def _given(given: str, bom: Encoding | None) -> Encoding:
@@ -141,92 +143,30 @@ def _wrong(piece: bytes) -> int:
     return 0
 
 
-def _with_high(piece: bytes) -> bytes:
-    """The lines that tell something, at most 32 KiB of them."""
-    lines = [line for line in piece.split(b"\n") if not line.isascii()]
-    return b"\n".join(lines)[: 32 << 10]
+def _telling(pieces: list[bytes]) -> bytes:
+    """The lines that tell something, at most 32 KiB of them, whole if possible."""
+    lines: list[bytes] = []
+    size = 0
+    for line in (line for piece in pieces for line in piece.split(b"\n") if not line.isascii()):
+        size += len(line) + 1
+        if lines and size > _TELLING:
+            break
+        lines.append(line)
+    return b"\n".join(lines)[:_TELLING]
 
 
 def _likeliest(piece: bytes) -> Encoding:
-    scores: dict[str, float] = {}
-    for name in (*_SINGLE, *_DOUBLE):
-        try:
-            scores[name] = _plausible(piece.decode(name)) - (0.15 if name in _DOUBLE else 0)
-        except UnicodeDecodeError:
-            if name in _DOUBLE:
-                continue
-            scores[name] = _plausible(piece.decode(name, "replace")) - 0.5
-    best = max(scores, key=lambda n: scores[n])
-    if best == "iso8859-15" and "€" not in piece.decode(best):
-        best = "cp1252"
-    text = piece.decode(best, "replace")
-    # Encodings that make the same text of it are no rivals: it does not matter which of them it is.
-    rivals = (s for n, s in scores.items() if n != best and piece.decode(n, "replace") != text)
-    rival = max(rivals, default=0.0)
-    sure = 0.85 if scores[best] - rival > 0.1 and scores[best] >= _WRITING else 0.6
-    return Encoding(best, 0, sure, f"not UTF-8; {best} is the likeliest of those that fit, check the accented letters")
+    # It needs what only such files need.
+    from .likeliest import likeliest
 
-
-def _plausible(text: str) -> float:
-    """How much the non-ASCII characters look like writing, at most 1."""
-    total = points = 0.0
-    before = " "
-    for at, c in enumerate(text):
-        if c >= "\x80":
-            total += 1
-            points += _point(before, c, text[at + 1 : at + 2])
-        before = c
-    return points / total if total else 0.0
-
-
-def _point(before: str, c: str, after: str) -> float:
-    """How much a character looks as if somebody wrote it there."""
-    kind = unicodedata.category(c)
-    inside = before.isalpha() and after.isalpha()
-    if c in _MEASURES and (c == "µ" or not inside):
-        return 0.7
-    if kind[0] == "L":
-        return _letter(before, c, after)
-    if kind in ("Cc", "Cn", "Co") or c == "\ufffd":
-        return -2.0
-    if kind in ("So", "Sk", "Sm"):
-        return -1.0 if inside else (0.6 if c in "©®" else -0.2)
-    return _sign(before, c, after, inside=inside)
-
-
-def _letter(before: str, c: str, after: str) -> float:
-    if _hangul(c):
-        return 1.0
-    if "\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff":
-        # Chinese read as Korean is such a mixture.
-        return -1.0 if _hangul(before) or _hangul(after) else 1.0
-    if "\uff61" <= c <= "\uff9f":
-        return 0.2
-    script = unicodedata.name(c, "?").split()[0]
-    neighbours = [n for n in (before, after) if n.isalpha()]
-    if any(unicodedata.name(n, "?").split()[0] != script for n in neighbours):
-        return -1.0
-    if c.isupper() and before.islower():
-        return -1.0
-    if script == "LATIN" and len(neighbours) == 2 and not (before.isascii() or after.isascii()):
-        return -0.5
-    common = c in "àâäáãåæçèéêëìíîïñòóôöõøœßùúûüýÿÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØŒÙÚÛÜÝ" or script == "CYRILLIC"
-    return (1.0 if common else 0.6) - (0.0 if neighbours else 0.3)
-
-
-def _sign(before: str, c: str, after: str, *, inside: bool) -> float:
-    opens = c in "“«" and not before.isalnum() and not after.isspace()
-    closes = c in "”»" and not after.isalnum() and not before.isspace()
-    dash = c in "–—" and not before.isalpha() and not after.isalpha()
-    if opens or closes or dash or (c == "’" and inside):
-        return 1.0
-    if c in "€£–—‘’“”…•«»§\u00a0":
-        return -0.5 if inside else 0.8
-    return -0.5 if inside else 0.2
-
-
-def _hangul(c: str) -> bool:
-    return "\uac00" <= c <= "\ud7a3"
+    best = likeliest(piece)
+    sure = 0.85 if best.lead > _LEAD and best.plausible >= _WRITING else 0.6
+    name = best.name
+    # What nobody would write in any of them is left to the most usual one, as are bytes that this one lacks.
+    if best.plausible < _NONSENSE or (name == "iso8859-15" and _WESTERN_15.isdisjoint(piece.decode(name))):
+        name, sure = "cp1252", min(sure, 0.6)
+    note = f"not UTF-8; {name} is the likeliest of those that fit, check the accented letters"
+    return Encoding(name, 0, sure, note)
 
 
 def decode(head: bytes, encoding: Encoding) -> str:

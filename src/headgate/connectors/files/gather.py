@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import pyarrow as pa
 
@@ -37,6 +40,39 @@ class Decoded:
     columns: list[pa.Array]
     kept: range | list[int]
     faults: list[tuple[int, Problem, dict[str, str | None]]]
+
+
+class Places:
+    """In which rows of an input its records stand, as runs of consecutive ones; noted by whoever reads, from any thread.
+
+    Attributes:
+        count: records whose rows are known, the first ones.
+    """
+
+    def __init__(self) -> None:
+        self._ordinals, self._rows = array("q"), array("q")
+        self.count = 0
+        self._lock = Lock()
+
+    def note(self, first: int, rows: Sequence[int]) -> None:
+        """Take the rows of the records from the ordinal `first` on, which is no further than `count`."""
+        with self._lock:
+            if (fresh := rows[self.count - first :]) and fresh[-1] - fresh[0] == len(fresh) - 1:
+                self._run(self.count, fresh[0])
+            else:
+                for ordinal, row in enumerate(fresh, self.count):
+                    self._run(ordinal, row)
+            self.count += len(fresh)
+
+    def _run(self, ordinal: int, row: int) -> None:
+        if not self._rows or row - self._rows[-1] != ordinal - self._ordinals[-1]:
+            self._ordinals.append(ordinal)
+            self._rows.append(row)
+
+    def __getitem__(self, ordinal: int) -> int:
+        """The row of a record whose row is known."""
+        run = bisect_right(self._ordinals, ordinal) - 1
+        return self._rows[run] + ordinal - self._ordinals[run]
 
 
 class Batches:

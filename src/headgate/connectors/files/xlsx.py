@@ -16,11 +16,12 @@ from headgate.spi.nul import nul_fault, with_nul
 from headgate.spi.source import Scan
 
 from .base import Input
-from .gather import Batches, Decoded, without
+from .gather import Batches, Decoded, Places, without
 from .xlsx_book import Book, check_extent, open_book, pick
 from .xlsx_cells import text, text_column
 from .xlsx_header import LOOK, Header, find_header, letters, unique
 from .xlsx_look import Look, extent, look
+from .xlsx_pieces import SAVE_AGAIN, pieced
 
 # Rows turned into columns at a time: few enough that their cells are still in the processor's cache.
 _CHUNK = 2048
@@ -69,16 +70,16 @@ class _Loaded:
 def _load(given: Input, book: Book, name: str) -> _Loaded:
     import python_calamine as calamine
 
-    check_extent(given.name, name, *(extent(given.path, name) or (0, 0)))
+    large = pieced(given, name) if book.kind == "XLSX" else None
+    spans = (large.total_height, large.start[1] + large.width) if large is not None else extent(given.path, name)
+    check_extent(given.name, name, *(spans or (0, 0)))
     # Parsing leaves the interpreter free, so the second look costs little time of its own.
     with ThreadPoolExecutor(1) as pool:
         looked = pool.submit(look, given.path, name)
         try:
-            sheet = book.opened.get_sheet_by_name(name)
+            sheet = large if large is not None else book.opened.get_sheet_by_name(name)
         except calamine.CalamineError as e:
-            raise SourceError(
-                f"{given.name}, sheet {name}, is damaged: {e}", hint="Open the workbook and save it again."
-            ) from None
+            raise SourceError(f"{given.name}, sheet {name}, is damaged: {e}", hint=SAVE_AGAIN) from None
         return _Loaded(
             book.kind,
             name,
@@ -106,6 +107,7 @@ class SheetScan:
         self._height: int = max(1, loaded.sheet.total_height + 1)
         self._blank = [""] * loaded.sheet.width
         self._done = 0
+        self._places = Places()
         options = given.options
         self._header = find_header(
             f"{given.name}, sheet {loaded.name}", self._first_rows(), options.header, options.skip, options.columns
@@ -168,12 +170,14 @@ class SheetScan:
     def _chunks(self) -> Iterator[tuple[list[int], list[list[object]]]]:
         """Rows that are records, with their places; places count from 0."""
         rows = islice(self._rows(), self._header.first, None)
-        at = self._header.first
+        at, records = self._header.first, 0
         while chunk := list(islice(rows, _CHUNK)):
             blank, first = self._blank, at
             places = [i for i, row in enumerate(chunk, first) if row != blank or i in self._errors]
             at += len(chunk)
             self._done = at
+            self._places.note(records, places)
+            records += len(places)
             if places:
                 yield places, chunk if len(places) == len(chunk) else [chunk[i - first] for i in places]
 
@@ -214,18 +218,11 @@ class SheetScan:
 
     def locate(self, ordinals: Sequence[int]) -> list[Origin]:
         """See `Scan`."""
-        found: list[Origin] = []
-        first = 0
-        done = self._done
-        for places, _ in self._chunks():
-            while len(found) < len(ordinals) and ordinals[len(found)] < first + len(places):
-                row = places[ordinals[len(found)] - first] + 1
-                found.append(Origin(self._given.name, self._sheet, row))
-            first += len(places)
-            if len(found) == len(ordinals):
-                break
+        done, chunks = self._done, self._chunks()
+        while ordinals and self._places.count <= ordinals[-1] and next(chunks, None) is not None:
+            pass
         self._done = done
-        return found
+        return [Origin(self._given.name, self._sheet, self._places[n] + 1) for n in ordinals]
 
     def progress(self) -> float:
         """See `Scan`."""

@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, Final
 
 from headgate.model.errors import SourceError
@@ -66,7 +65,8 @@ def open_book(given: Input) -> Book:
         # calamine writes repeated cells out when it opens such a workbook.
         check_extent(given.name, name, table.rows, table.columns)
     try:
-        opened = calamine.CalamineWorkbook.from_filelike(BytesIO(given.path.read_bytes()))
+        with given.path.open("rb") as f:  # a path would be taken for what its ending says
+            opened = calamine.CalamineWorkbook.from_filelike(f)
         found = [m for m in opened.sheets_metadata if m.typ == calamine.SheetTypeEnum.WorkSheet]
     except calamine.PasswordError:
         raise _locked(given) from None

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 from xml.parsers import expat
 
 _BLOCK = 1 << 20
@@ -16,7 +16,7 @@ _SMALL = 16 << 20
 _HEAD = 8 << 10
 _DIMENSION = re.compile(rb"""<(?:\w+:)?dimension\s+ref=["'][A-Z]+\d+(?::([A-Z]+)(\d+))?["']""")
 _CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]+)(\d+)["']""")
-_UNREADABLE = (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError, NotImplementedError, RuntimeError)
+UNREADABLE: Final = (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError, NotImplementedError, RuntimeError)
 _ERROR = re.compile(rb"""\bt=(?:"e"|'e')""")
 _PLACE = re.compile(rb"""<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)>""")
 _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
@@ -48,12 +48,12 @@ def look(path: Path, sheet: str) -> Look | None:
     """Look through one sheet; None when the workbook is of a kind whose XML this is not."""
     try:
         with zipfile.ZipFile(path) as book:
-            member = _member(book, sheet)
+            member = member_of(book, sheet)
             if member is None:
                 return None
             with book.open(member) as f:
                 return _through(cast("BinaryIO", f))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -64,15 +64,15 @@ def extent(path: Path, sheet: str) -> tuple[int, int] | None:
     """
     try:
         with zipfile.ZipFile(path) as book:
-            member = _member(book, sheet)
+            member = member_of(book, sheet)
             if member is None:
                 return None
             with book.open(member) as f:
                 if (said := _DIMENSION.search(f.read(_HEAD))) and said[2]:
-                    return int(said[2]), _column(said[1]) + 1
+                    return int(said[2]), column_of(said[1]) + 1
             with book.open(member) as f:
                 return _used(cast("BinaryIO", f))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -82,7 +82,7 @@ def _used(f: BinaryIO) -> tuple[int, int]:
         block = rest + block
         for letters, number in _CELL.findall(block):
             rows = max(rows, int(number))
-            columns = max(columns, _column(letters) + 1)
+            columns = max(columns, column_of(letters) + 1)
         rest = block[-64:]
     return rows, columns
 
@@ -100,9 +100,9 @@ def _tags(book: zipfile.ZipFile, member: str) -> Iterator[tuple[str, dict[str, s
     yield from found
 
 
-def _member(book: zipfile.ZipFile, sheet: str) -> str | None:
-    """The member of the archive that holds a sheet's cells."""
-    main = next(
+def main_of(book: zipfile.ZipFile) -> str:
+    """The member of the archive that is the workbook itself."""
+    return next(
         (
             a["Target"]
             for tag, a in _tags(book, "_rels/.rels")
@@ -110,16 +110,33 @@ def _member(book: zipfile.ZipFile, sheet: str) -> str | None:
         ),
         "xl/workbook.xml",
     ).lstrip("/")
+
+
+def relations_of(book: zipfile.ZipFile, main: str) -> Iterator[tuple[str | None, str, str]]:
+    """What the workbook refers to: id, type and member of the archive."""
+    folder = posixpath.dirname(main)
+    for tag, a in _tags(book, relations(main)):
+        if tag == "Relationship":
+            target = a["Target"]
+            inner = target.startswith("/")
+            member = target.lstrip("/") if inner else posixpath.normpath(posixpath.join(folder, target))
+            yield a.get("Id"), a.get("Type", ""), member
+
+
+def relations(main: str) -> str:
+    """The member that says what the workbook refers to."""
+    folder, name = posixpath.split(main)
+    return f"{folder}/_rels/{name}.rels"
+
+
+def member_of(book: zipfile.ZipFile, sheet: str) -> str | None:
+    """The member of the archive that holds a sheet's cells; None when the workbook is of a kind whose XML this is not."""
+    main = main_of(book)
     if not main.endswith(".xml"):
         return None
-    folder, name = posixpath.split(main)
     wanted = next((a for tag, a in _tags(book, main) if tag == "sheet" and a.get("name") == sheet), {})
     relation = next((v for k, v in wanted.items() if k.rpartition(":")[2] == "id"), None)
-    for tag, a in _tags(book, f"{folder}/_rels/{name}.rels"):
-        if tag == "Relationship" and a.get("Id") == relation:
-            target = a["Target"]
-            return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
-    return None
+    return next((member for id_, _, member in relations_of(book, main) if id_ == relation), None)
 
 
 def _through(f: BinaryIO) -> Look:
@@ -148,7 +165,7 @@ def _rows(piece: bytes, row: int, seen: Look) -> int:
         if match[1] == b"row":
             row, column = (int(ref[2]) - 1 if ref else row + 1), -1
             continue
-        column = _column(ref[1]) if ref else column + 1
+        column = column_of(ref[1]) if ref else column + 1
         if _ERROR.search(match[2]) and (value := _VALUE.search(piece, match.end())):
             seen.errors.setdefault(row, {})[column] = value[1].decode(errors="replace")
     return row
@@ -173,7 +190,7 @@ def _last_row(piece: bytes, row: int) -> int:
     return row
 
 
-def _column(letters: bytes) -> int:
+def column_of(letters: bytes) -> int:
     """The place of a column, counted from 0, from its letters."""
     place = 0
     for letter in letters:

@@ -47,7 +47,8 @@ def _text(given: Input) -> tuple[str, Utf8Copy]:
     with given.path.open("rb") as file:
         head = file.read(1024)
     marked = enc.find(head, [], given.options.encoding)
-    if given.options.encoding is None and not marked.bom and marked.is_utf8 | marked.name.startswith("cp"):
+    if given.options.encoding is None and not marked.bom and not marked.name.startswith("utf-16"):
+        # What it says of itself is more than what is likely.
         said = _DECLARED.search(head.decode("latin-1"))
         try:
             marked = enc.Encoding(codecs.lookup(said[1]).name if said else "utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import (
@@ -65,6 +65,10 @@ class Rest:
 
     at: int = 0
     of: str = ""
+
+
+MOST_BYTES: Final = 32 << 20
+"""A page is held in memory; longer answers than this are not."""
 
 
 @dataclass(frozen=True, slots=True)

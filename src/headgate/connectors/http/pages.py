@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,9 @@ from headgate.model.request import AskSpec, OffsetPagination, PagePagination, Re
 
 from .client import Client, excerpt, origin, with_query
 from .document import Document, NoSuchPath, is_true, members, parse, text
-from .exchange import Answer, Call
+from .exchange import MOST_BYTES, Answer, Call
 from .paging import NoCursor, Page, Turn, pager
 from .xml import as_json
-
-MOST_BYTES = 32 << 20
-"""A page is held in memory; longer answers than this are not."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
@@ -59,10 +56,14 @@ class Asking:
         client: the connection.
         format: what the definition says the answers are; None to tell it from the first.
         room: file that answers are written to, one after the other.
+        send: sends a request, by default as the client does (`Client.send`).
     """
 
-    def __init__(self, client: Client, format: str | None, room: Path) -> None:
+    def __init__(
+        self, client: Client, format: str | None, room: Path, send: Callable[[Call, Path], Answer] | None = None
+    ) -> None:
         self._client, self.format, self._room = client, format, room
+        self._send = send or client.send
         self.found_path: str | None = None
         self.pages = 0
         """Pages that were answered, those of parents too."""
@@ -79,7 +80,7 @@ class Asking:
         if spec.parent is None:
             yield from self.all(spec, values)
             return
-        parents = Asking(self._client, self.format, self._room.with_name("parent"))
+        parents = Asking(self._client, self.format, self._room.with_name("parent"), self._send)
         for page in parents.all(spec.parent, values):
             self.pages += 1
             if page.whole:
@@ -114,7 +115,7 @@ class Asking:
                     call, f"there are more than {spec.max_pages:,} pages", "Raise request.max_pages if that is right."
                 )
             asked.add(asked_for)
-            found = self._look(spec, self._client.send(call, self._room), number)
+            found = self._look(spec, self._send(call, self._room), number)
             self.pages += 1
             before = self._new(spec, found, before)
             yield found

@@ -155,6 +155,15 @@ class EndpointSpec(Strict):
         return self
 
 
+class RestSpec(Strict):
+    """How the rest of a list is asked for, of which a record has only the first entries."""
+
+    path: str = Field(description="Path in the record to what asks for more of it (`paging.next.after`).")
+    body: Any = Field(
+        description="Body of the request for it: a template, in which `{there.…}` is what stands at a path in the record."
+    )
+
+
 class FindSpec(EndpointSpec):
     """How records are read by their keys."""
 
@@ -168,6 +177,33 @@ class FindSpec(EndpointSpec):
     next: str | None = Field(
         None, description="Path in the answer to the URL at which further records are, where it has not all of them."
     )
+    each: str | None = Field(
+        None,
+        description="Path in what stands at `records` to a list of which every entry is a record, with the entry in the list's place.",
+    )
+    rest: RestSpec | None = Field(None, description="With `each`: how the rest of a list is asked for that goes on.")
+
+
+class EntriesSpec(Strict):
+    """A list within a record whose entries are records themselves, which are sent with it."""
+
+    fields: dict[str, str] = Field(min_length=1, description="Names and types of an entry's fields.")
+    key: list[str] = Field(min_length=1, description="Fields that tell the entries of a list from each other.")
+    id: str = Field("id", description="Path of the API's own id in an entry; it is sent with those that are there.")
+    reads: dict[str, str] = Field({}, description="Paths of fields in entries that are read, where they are others.")
+    texts: list[str] = Field([], description="Fields whose values are sent as texts, numbers too.")
+    blanks: dict[str, str] = Field({}, description="Texts that stand for no value there, by field.")
+    apart: list[str] = Field([], description="Fields that are not in `{it.record}`: templates name them (`{it.size}`).")
+    most: int | None = Field(None, ge=1, description="Most entries that are read, and so can be sent.")
+
+    @model_validator(mode="after")
+    def _named(self) -> EntriesSpec:
+        for name in (*self.key, *self.reads, *self.texts, *self.blanks, *self.apart):
+            if name not in self.fields:
+                raise ValueError(f"key, reads, texts, blanks and apart name fields; {name!r} is none")
+        for of in self.fields.values():
+            FieldType.parse(of)
+        return self
 
 
 class ResourceSpec(Strict):
@@ -184,6 +220,21 @@ class ResourceSpec(Strict):
     required: list[str] = Field([], description="Of `fields`: those that a record must have.")
     read_only: list[str] = Field(
         [], description="Paths that the API sets itself; they are not sent when a deleted record is made again."
+    )
+    write_only: list[str] = Field(
+        [],
+        description="Fields that are no part of the record, which templates name (`{owner}`), and that nobody can read: undo knows nothing of them.",
+    )
+    apart: list[str] = Field(
+        [],
+        description="Fields that are read, and are no part of the record that is sent: templates name them (`{owner}`).",
+    )
+    entries: dict[str, EntriesSpec] = Field(
+        {},
+        description="Fields with lists of records that are made and changed with this one, as JSON; templates name them, with `$for`.",
+    )
+    partial: Condition = Field(
+        {}, description="What a record has, by path, that was not read as a whole; it is neither changed nor deleted."
     )
     key: list[str] = Field([], description="Fields that are unique there.")
     restores: bool = Field(
@@ -203,8 +254,9 @@ class ResourceSpec(Strict):
     texts: bool | list[str] = Field(
         False, description="Fields whose values are texts there, numbers too (true: all of them); they are sent so."
     )
-    blanks: bool | list[str] = Field(
-        False, description="Fields that are an empty text there where they have no value (true: all of them)."
+    blanks: bool | list[str] | dict[str, str] = Field(
+        False,
+        description="Fields that are an empty text there where they have no value (true: all of them), or another text by their names.",
     )
     lowercase: list[str] = Field(
         [], description="Fields whose texts the API keeps in lower case; they are sent and compared so."
@@ -247,10 +299,15 @@ class ResourceSpec(Strict):
     def _can_something(self) -> ResourceSpec:
         if not (self.create or self.update or self.upsert or self.delete):
             raise ValueError("a resource has at least one of create, update, upsert, delete")
-        for name in (*self.required, *self.key):
+        for name in (*self.required, *self.key, *self.apart, *self.entries):
             if self.fields and name not in self.fields:
-                raise ValueError(f"required and key name fields; {name!r} is none")
+                raise ValueError(f"required, key, apart and entries name fields; {name!r} is none")
         return self
+
+    @property
+    def named_only(self) -> frozenset[str]:
+        """Fields that are no part of the record that is sent."""
+        return frozenset({*self.write_only, *self.apart, *self.entries})
 
     def endpoint(self, name: str) -> EndpointSpec:
         """One of the endpoints with everything said that it leaves to defaults."""

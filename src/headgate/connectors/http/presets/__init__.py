@@ -2,8 +2,8 @@
 
 A preset is a YAML file in this folder: `title`, `documentation` (where its makers describe the API), `notes` (what a person should
 know), `settings` (what a connection has to say, or may: each has a `description`, a `default` where it need not be said, and a
-`suffix` where people write one that is left out), `every` (what all resources have, those too that only the connection names), and
-everything else as a connection says it (`url`, `auth`, `headers`, `rate`, `resources` …); of several `auth` the connection's `type`
+`suffix` where people write one that is left out), `every` (what all resources have, those too that only the connection names), `pairs`
+(what those have instead whose name is two names with a ``/`` between them: ``<from>`` and ``<to>`` stand for the two), and everything else as a connection says it (`url`, `auth`, `headers`, `rate`, `resources` …); of several `auth` the connection's `type`
 chooses, and it is the first otherwise. ``{name}`` in its texts stands for a
 setting, but in `resources` and `every`, where it is the mark of templates, for which ``<name>`` stands there, as ``<resource>`` does
 for the resource's own name. What a connection says itself goes before.
@@ -21,7 +21,7 @@ import yaml
 
 from headgate.model.errors import UsageError
 
-_OWN: Final = ("title", "documentation", "notes", "settings", "every")
+_OWN: Final = ("title", "documentation", "notes", "settings", "every", "pairs")
 _SETTING: Final = re.compile(r"\{(\w+)\}")
 _IN_RESOURCES: Final = re.compile(r"<(\w+)>")
 _WORD: Final = re.compile(r"[\w.-]+")
@@ -72,8 +72,15 @@ def _names() -> list[str]:
 
 def _whole(preset: Mapping[str, Any], resources: Mapping[str, Any]) -> dict[str, Any]:
     """Resources with what all of them have."""
-    every = preset.get("every", {})
-    return {name: _merged(_put(every, {"resource": name}, _IN_RESOURCES), own) for name, own in resources.items()}
+    return {name: _merged(_common(preset, name), own) for name, own in resources.items()}
+
+
+def _common(preset: Mapping[str, Any], name: str) -> Any:
+    """What a resource of that name has whatever is said of it."""
+    of, _, to = name.partition("/")
+    if to and "pairs" in preset:
+        return _put(preset["pairs"], {"from": of, "to": to}, _IN_RESOURCES)
+    return _put(preset.get("every", {}), {"resource": name}, _IN_RESOURCES)
 
 
 @cache

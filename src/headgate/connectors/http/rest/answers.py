@@ -10,10 +10,11 @@ import msgspec
 
 from headgate.connectors.http.resource import AnswerSpec, ResourceSpec
 
+from .paths import at
 from .requests import Item, Parcel
 from .sender import Reply
 from .template import ENCODER, text
-from .values import at, matches
+from .values import matches
 
 DONE, REFUSED, MISSING, UNKNOWN, AGAIN = "done", "refused", "missing", "unknown", "again"
 _MESSAGES: Final = (

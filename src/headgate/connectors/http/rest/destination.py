@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from headgate.connectors.http.client import Client
 from headgate.connectors.http.options import read
-from headgate.connectors.http.resource import ResourceSpec
+from headgate.connectors.http.resource import EndpointSpec, ResourceSpec
 from headgate.model.errors import DestinationError
 from headgate.model.sent import NEVER_SENT
 from headgate.model.table import Column, SchemaChange, TableSchema
@@ -19,7 +19,7 @@ from headgate.spi.outbox import MemoryOutbox, Outbox
 
 from .sender import Sender
 from .soql import BARE
-from .template import GENERAL, THERE, names
+from .template import GENERAL, IT, THERE, names
 from .ways import endpoints
 from .writer import RestWriter
 
@@ -140,14 +140,16 @@ class RestDestination:
         asks = {"find": resource.endpoint("find")} if resource.find is not None and spec.key else {}
         for name, endpoint in {**used, **asks}.items():
             parts = (endpoint.path, endpoint.query, endpoint.headers, endpoint.body, endpoint.variables)
-            said = {n for part in parts for n in names(part) if not n.startswith(THERE)}
-            known = {*GENERAL, *(spec.key if name == "find" else [*fields, *resource.fields])}
+            said = {n for part in parts for n in names(part) if not n.startswith((THERE, f"{IT}."))}
+            known = {*GENERAL, *(spec.key if name == "find" else [*fields, *resource.fields, *resource.named_only])}
             if lost := sorted(said - known):
                 of = "the key" if name == "find" else "this import"
                 raise DestinationError(
                     f"{name} of the resource {spec.table} names {{{lost[0]}}}, which is no field of {of}",
                     hint=f"There are: {', '.join(sorted(known))}.",
                 )
+        if not spec.planned:
+            _check_written(spec, resource, used)
         return resource, star
 
     def irreversible(self, spec: WriteSpec) -> str:
@@ -189,3 +191,33 @@ class RestDestination:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _check_written(spec: WriteSpec, resource: ResourceSpec, used: Mapping[str, EndpointSpec]) -> None:
+    """Refuse fields that stand in templates only where a request that would have to write them does not name them.
+
+    Raises:
+        DestinationError: there is one.
+    """
+    fields = {f.name for f in spec.fields}
+    if used.keys() & {"create", "update", "upsert"} and (
+        lacks := [n for n in resource.required if n in resource.named_only and n not in fields]
+    ):
+        raise DestinationError(
+            f"the resource {spec.table} is written with {lacks[0]}, which this import has not",
+            hint=f"Add the field {lacks[0]}: without it nothing would be left of it there.",
+        )
+    never = {"create": "updated", "update": "created"}
+    for field in spec.fields:
+        if field.name not in resource.write_only:
+            continue
+        for name, endpoint in used.items():
+            named = names(endpoint.body) | names(endpoint.variables) | names(endpoint.query) | names(endpoint.path)
+            if name == "delete" or field.when == never.get(name) or field.name in named:
+                continue
+            raise DestinationError(
+                f"{name} of the resource {spec.table} does not write {field.name}",
+                hint="Say when: created of the field: it is written with records that are created, and left as it is of all others."
+                if name == "update" and field.name in names(getattr(resource.create, "body", None))
+                else "Leave the field out, or name it in the endpoint's body.",
+            )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,11 +17,11 @@ from headgate.model.errors import DestinationError
 from headgate.model.types import FieldType
 
 from .answers import is_graphql
+from .paths import at, drop, put
 from .requests import call, check_fits, varies
 from .sender import End, Reply, Sender
 from .soql import condition
-from .template import Many, Values, names
-from .values import at
+from .template import Many, Values, names, text
 
 _MISSING: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """Statuses that mean that there is no such record, where nothing else is said and the path names the record: any other path that is not
@@ -53,7 +55,8 @@ class Finder:
     ) -> None:
         assert resource.find is not None, "whoever asks has looked"
         self._sender, self._resource, self._key_of = sender, resource, key_of
-        self._types, self._general = types, general
+        self._types = {n: of for n, of in types.items() if n not in resource.write_only}
+        self._general = general
         endpoint = resource.endpoint("find")
         assert isinstance(endpoint, FindSpec)
         self._spec = endpoint
@@ -97,7 +100,8 @@ class Finder:
             if key not in keys and len(wanted) == 1 and all(part is None for part in key):
                 self._check_place(asked, record, keys)
                 key = wanted[0][0]  # it was asked for by its key, and does not repeat it
-            if key in keys:
+            # Lists that were asked for twice, or go on, may have an entry twice.
+            if key in keys and (self._spec.each is None or key not in found):
                 found.setdefault(key, []).append(record)
         if not found and self._spec.records and at(reply.body, self._spec.records) is None:
             self._check_place(asked, reply.body, keys)
@@ -145,7 +149,8 @@ class Finder:
         while True:
             if reply.end is not End.DONE or _says_no(reply, self._spec):
                 raise self._failure(asked, reply)
-            yield from _records(reply.body, self._spec.records)
+            for record in _records(reply.body, self._spec.records):
+                yield from self._entries(record)
             target = at(reply.body, self._spec.next) if self._spec.next else None
             if not isinstance(target, str) or not target:
                 return
@@ -154,6 +159,37 @@ class Finder:
                 raise self._failure(asked, replace(reply, said=f"it leads to {url}, which is another host"))
             asked = Call("GET", url)
             reply = self._sender.send(asked, self._spec)
+
+    def _entries(self, record: Any) -> Iterator[Any]:
+        """The records that what stands there is: itself, or one for each entry of its list."""
+        spec = self._spec
+        if spec.each is None:
+            yield record
+            return
+        seen: set[str] = set()
+        while True:
+            listed, bare = at(record, spec.each), deepcopy(record)
+            drop(bare, spec.each)
+            for entry in listed if isinstance(listed, list) else ():
+                one = deepcopy(bare)
+                put(one, spec.each, entry)
+                yield one
+            after = text(at(record, spec.rest.path)) if spec.rest is not None else ""
+            if not after or after in seen:
+                return
+            seen.add(after)
+            record = self._rest_of(record)
+
+    def _rest_of(self, record: Any) -> Any:
+        """The same with the entries that come next."""
+        assert self._spec.rest is not None, "whoever asks has looked"
+        endpoint = self._spec.model_copy(update={"body": self._spec.rest.body})
+        many = Many([Values(None, record, record, there=partial(at, record))], list(self._types), self._general)
+        asked = call(self._sender.client.options.url, self._resource, endpoint, many)
+        reply = self._sender.send(asked, endpoint)
+        if reply.end is not End.DONE or _says_no(reply, endpoint):
+            raise self._failure(asked, reply)
+        return next(iter(_records(reply.body, self._spec.records)), None)
 
     def _failure(self, asked: Call, reply: Reply) -> DestinationError:
         where = f"{asked.method} {self._sender.client.secrets.url(asked.url)}"

@@ -10,9 +10,10 @@ from headgate.model.text import text_form
 from headgate.model.types import IMAGE
 
 from .answers import DONE, MISSING, Verdict
+from .paths import at
 from .shape import Shape
 from .template import text
-from .values import DECODER, Foreign, at, take
+from .values import DECODER, Foreign, take
 
 Key = tuple[object, ...]
 Done = tuple[Key, Outcome, Verdict, Any]
@@ -35,8 +36,11 @@ def told(
     for key, action, verdict, before in done:
         if verdict.what == MISSING or (verdict.what == DONE and action is Outcome.DELETED):
             ids[key] = None
-        elif verdict.what == DONE and (id_ := verdict.id if verdict.id is not None else before) is not None:
-            ids[key] = id_
+        elif verdict.what == DONE:
+            # Of what was read back, as no answer came, only the record is known.
+            known = (verdict.id, at(verdict.record, shape.resource.id), before)
+            if (id_ := next((one for one in known if one is not None), None)) is not None:
+                ids[key] = id_
     texts = ((_texts(shape, key), id_) for key, id_ in ids.items())
     return {key: None if id_ is None else text(id_) for key, id_ in texts if key is not None}
 

@@ -36,8 +36,8 @@ class Imaging:
     def images(self) -> Images:
         """Which columns undo knows."""
         spec, resource = self._shape.spec, self._shape.resource
-        own = tuple(n for n in self._shape.columns if n not in resource.read_only)
-        updated = tuple(f.name for f in spec.fields if f.name not in spec.key and f.when != "created")
+        own = tuple(n for n in self._shape.columns if n not in (*resource.read_only, *resource.write_only))
+        updated = tuple(f.name for f in spec.fields if f.name in own and f.name not in spec.key and f.when != "created")
         return Images(self._shape.images, own, updated, tuple(self._marks))
 
     def of(self, row: Row) -> dict[str, str | None]:

@@ -13,10 +13,11 @@ from headgate.model.outcome import Outcome
 from headgate.spi.deciding import Change, Row, same
 
 from .imaging import Imaging
+from .paths import at
 from .requests import Item, check_fits, many_of, varies
 from .shape import Fields, Shape
 from .template import Values, names
-from .values import Foreign, at
+from .values import Foreign, matches
 
 
 class LackingError(Exception):
@@ -70,7 +71,7 @@ class Items:
         Raises:
             LackingError: a field has no value that must have one.
             UnfitError: a value cannot be put where the endpoint wants it.
-            ValueError: JSON has no way to write one.
+            ValueError: JSON has no way to write one, or the record there is not known whole.
             DestinationError: the endpoint wants what nobody knows.
         """
         values, id_ = change.values, None
@@ -79,6 +80,8 @@ class Items:
         self._check_required(change, values)
         sent: Iterable[str] = values
         if row is not None:
+            if self._resource.partial and matches(there, self._resource.partial):
+                raise ValueError("the API gives this record in part only, so it is left as it is")
             id_ = at(there, self._resource.id)
             if marks:
                 values = row | self._marks

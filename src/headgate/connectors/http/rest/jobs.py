@@ -21,11 +21,12 @@ from headgate.model.errors import ConnectionFailed, DestinationError
 from headgate.model.sent import Sent
 
 from .answers import AGAIN, DONE, MISSING, NEEDS, REFUSED, UNKNOWN, Verdict
+from .paths import at
 from .requests import Parcel, call, many_of
 from .sender import End, Reply, Sender
 from .table import mark, row, rows, table
 from .template import ENCODER, Many, Values, filled, path
-from .values import at, matches
+from .values import matches
 
 _CLOSINGS: Final = 3
 _LATER: Final = "Run it again: it asks on about this job, and makes no second one."

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headgate.connectors.http.client import Client
-from headgate.connectors.http.pages import MOST_BYTES, Asking
+from headgate.connectors.http.exchange import MOST_BYTES
+from headgate.connectors.http.pages import Asking
+from headgate.connectors.http.resource import ResourceSpec
 from headgate.model.errors import DestinationError, SourceError
-from headgate.model.request import AskSpec
 
+from .sender import Sender
 from .template import ENCODER
 from .values import DECODER
 
 
 def listed(
-    client: Client, spec: AskSpec, general: Mapping[str, Any], check: Callable[[], None]
+    sender: Sender, resource: ResourceSpec, general: Mapping[str, Any], check: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     """All records that the pages have.
 
     Args:
-        spec: how they are asked for.
+        sender: asks for them.
+        resource: has a `listing`.
         general: what stands for `{table}`, `{columns}` and `{fields}` in it; of a list its parts with commas between them.
         check: called before each page; raises to break off.
 
     Raises:
         DestinationError: a page cannot be had, so that nobody knows what is there.
     """
+    assert resource.listing is not None, "whoever asks has looked"
+    client = sender.client
     texts = {name: ",".join(value) if isinstance(value, list) else value for name, value in general.items()}
     values = {name: ENCODER.encode(value) for name, value in texts.items()}
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        pages = Asking(client, "json", Path(folder) / "page").all(spec, values)
+        asking = Asking(client, "json", Path(folder) / "page", partial(sender.fetch, answer=resource.answer))
+        pages = asking.all(resource.listing, values)
         try:
             for found in pages:
                 check()

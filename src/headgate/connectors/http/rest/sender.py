@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 from headgate.connectors.http import client as http
 from headgate.connectors.http.client import Client, backoff, phrase, retry_after
-from headgate.connectors.http.exchange import Call, LostError, UndoneError
+from headgate.connectors.http.exchange import MOST_BYTES, Answer, Call, LostError, UndoneError
 from headgate.connectors.http.resource import AnswerSpec, EndpointSpec, QuotaSpec
 from headgate.model.errors import Cancelled, ConnectionFailed
 
-from .values import DECODER, at, matches
+from .paths import at
+from .values import DECODER, matches
 
 _EXCERPT: Final = 300
 _HEAD: Final = 40
@@ -204,6 +206,35 @@ class Sender:
                     raise self._too_often(call, reply)
             elif attempt >= self.client.options.retries or not call.repeatable:
                 return self._failing(call, endpoint, reply, attempts)
+            self.pause(wait)
+            attempt += 1
+
+    def fetch(self, call: Call, to: Path, answer: AnswerSpec) -> Answer:
+        """Ask for a page of a list: as `Client.send`, at the API's pace, and again where an answer with a good status says: later.
+
+        Raises:
+            SourceError: there is no good answer.
+            ConnectionFailed: the API puts it off for too long.
+            Cancelled: `cancel` was called.
+        """
+        attempt = 0
+        until = time.monotonic() + self.client.options.max_wait
+        while True:
+            self._check_usage()
+            self.pause(self._pace.wait())
+            found = self.client.send(call, to, answer.busy_status)
+            raw = found.body.read_bytes() if found.body.stat().st_size <= MOST_BYTES else b""
+            reply = Reply(End.DONE, found.status, found.headers, _decoded(raw), self._words(found.status, raw))
+            wait = self._wait(reply, answer, attempt)
+            if wait is None:
+                self._learn(reply, answer)
+                self._pace.well()
+                return found
+            if _untouched(reply, answer):
+                if time.monotonic() + wait > until:
+                    raise self._too_often(call, reply)
+            elif attempt >= self.client.options.retries:
+                return found  # which says itself that it is an error
             self.pause(wait)
             attempt += 1
 

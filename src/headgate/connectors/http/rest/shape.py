@@ -16,8 +16,10 @@ from headgate.model.types import IMAGE, FieldType
 from headgate.model.write import OLD, WriteSpec
 from headgate.spi.deciding import Row
 
+from .entries import Entries, EntriesText
+from .paths import at, drop, put
 from .template import ENCODER, Values, nothing_there
-from .values import DECODER, Foreign, JsonText, at, drop, give, giver, image, plain, put, take
+from .values import DECODER, Foreign, JsonText, give, giver, image, plain, take
 
 Fields = dict[str, Any]
 """Values by the names of fields, as JSON has them."""
@@ -39,14 +41,18 @@ class Shape:
         self.columns: dict[str, FieldType] = {**told, **declared, **self.types}
         self._extra: list[str] = []
         self._numbers = {n: of for n, of in declared.items() if of.kind == "decimal"}
-        self._own = bool(resource.texts or resource.blanks or resource.lowercase or resource.unordered)
+        self._own = bool(
+            resource.texts or resource.blanks or resource.lowercase or resource.unordered or resource.entries
+        )
+        self._entries = {n: Entries(n, of) for n, of in resource.entries.items()}
+        self._apart_names = resource.named_only
         self._givers = {n: giver(of) for n, of in self.columns.items()}
         self._flat = not any("." in n for n in self.columns)
 
     @property
     def images(self) -> tuple[str, ...]:
         """The columns that undo knows: the resource's, and whatever else records have that will be deleted."""
-        return (*self.columns, *self._extra)
+        return (*(n for n in self.columns if n not in self.resource.write_only), *self._extra)
 
     def also(self, records: Iterable[Any], names: Iterable[str] = ()) -> None:
         """Know whatever these records have; where the resource says what its fields are, it is known already.
@@ -70,6 +76,8 @@ class Shape:
         path = self.resource.reads.get(name, name)
         found = at(at(record, self.resource.nested), path) if self.resource.nested else None
         found = at(record, path) if found is None else found
+        if name in self._entries:
+            return self._entries[name].read(found)
         return self._kept(name, found) if self._own else found
 
     @property
@@ -81,13 +89,23 @@ class Shape:
         """Put the values of a row into the form that the API keeps them in."""
         if not self._own:
             return
+        for name, entries in self._entries.items():
+            if self.types.get(name) == IMAGE:
+                wires = {n: DECODER.decode(v) for n in (name, OLD + name) if (v := row.get(n)) is not None}
+                if name in wires:
+                    wires[name] = entries.back(wires[name], wires.get(OLD + name))
+                row |= {n: entries.text(wire, as_image=True) for n, wire in wires.items()}
         for name, value in row.items():
+            if isinstance(value, EntriesText):
+                continue
             if name in self.resource.lowercase and isinstance(value, str) and self.types.get(name) != IMAGE:
                 row[name] = value.lower()
+            elif isinstance(value, JsonText) and (known := self._entries.get(name.removeprefix(OLD))) is not None:
+                row[name] = known.text(known.given(DECODER.decode(str(value))))
             elif isinstance(value, JsonText) and name.removeprefix(OLD) in self.resource.unordered:
                 of = self.columns[name.removeprefix(OLD)]
                 row[name] = take(self._kept(name.removeprefix(OLD), give(value, of)), of)
-            elif value == "" and _is_of(name, self.resource.blanks):
+            elif isinstance(value, str) and value in ("", self._blank(name)) and _is_of(name, self.resource.blanks):
                 row[name] = None
 
     def typed(self, name: str, values: Sequence[object]) -> list[object]:
@@ -118,6 +136,8 @@ class Shape:
         Raises:
             ValueError: JSON has no way to write it.
         """
+        if name in self._entries:
+            return None if value is None else self._entries[name].given(DECODER.decode(str(value)))
         given = give(value, self.columns[name])
         if given is not None and self._is_json_text(name):
             return ENCODER.encode(given).decode()
@@ -130,7 +150,7 @@ class Shape:
         """One of the forms in which the API may have a value, the same for the same value."""
         if _is_of(name, self.resource.texts):
             wire = plain(wire)
-        if wire == "" and _is_of(name, self.resource.blanks):
+        if isinstance(wire, str) and wire in ("", self._blank(name)) and _is_of(name, self.resource.blanks):
             return None
         if name in self._numbers and isinstance(wire, str):
             return _number(wire)
@@ -145,11 +165,15 @@ class Shape:
         if wire is None and name in self.resource.unordered:
             return []
         if wire is None and _is_of(name, self.resource.blanks):
-            return ""
+            return self._blank(name)
         if not _is_of(name, self.resource.texts):
             return wire
         of = self._numbers.get(name)
         return plain(wire if of is None or wire is None else _scaled(wire, of))
+
+    def _blank(self, name: str) -> str:
+        """What stands there where a field has no value."""
+        return self.resource.blanks.get(name, "") if isinstance(self.resource.blanks, dict) else ""
 
     def row(self, record: Any) -> Row:
         """The columns of a record as rows have them."""
@@ -161,6 +185,8 @@ class Shape:
 
     def _taken(self, record: Any, name: str) -> Any:
         found, of = self.of(record, name), self.columns[name]
+        if name in self._entries and found is not None and (of == IMAGE or of.kind == "json"):
+            return self._entries[name].text(found, as_image=of == IMAGE)
         if isinstance(found, str) and self._is_json_text(name):
             try:
                 found = DECODER.decode(found)
@@ -180,7 +206,7 @@ class Shape:
             made = deepcopy(dict(inner))
             for path in (self.resource.id, *self.resource.read_only, *self.resource.reads.values()):
                 drop(made, path)
-        for name in self.columns:
+        for name in (n for n in self.columns if n not in self._apart_names):
             if name in more and not isinstance(more[name], Foreign):
                 put(made, name, self._sent(name, self.wire(name, more[name])))
             elif name not in self.resource.read_only and (wire := self.of(record, name)) is not None:
@@ -213,6 +239,8 @@ class Shape:
             ValueError: two fields have no room beside each other, or JSON has no way to write a value.
         """
         fields = self._wired(row) if fields is None else fields
+        if apart := self._apart_names:
+            sent = [n for n in sent if n not in apart]
         if sent is row and self._flat and not self._own:
             record = fields if nulls else {n: v for n, v in fields.items() if v is not None}
         elif self._flat and not self._own:
@@ -223,10 +251,24 @@ class Shape:
                 if name in fields and (nulls or fields[name] is not None):
                     put(record, name, self._sent(name, fields[name]))
         if self._own:
-            fields = {n: v if v is None else self._sent(n, v) for n, v in fields.items()}
+            fields = {n: v if v is None and n not in apart else self._sent(n, v) for n, v in fields.items()}
+        if apart:
+            fields |= self._apart(row, fields, there)
         key = [fields.get(k) for k in self.spec.key]
         there_ = nothing_there if there is None else partial(at, there)
         return Values(id_, record, fields, key[0] if len(key) == 1 else key, self.spec.key, there_)
+
+    def _apart(self, row: Row, fields: Row, there: Any) -> Row:
+        """What templates have of the fields that are no part of the record, also of those that are not written."""
+        made = {n: fields[n] if n in fields else self._sent(n, None) for n in self.resource.apart}
+        made |= {
+            n: give(v, self.columns[n]) if (v := row.get(n)) is not None else None for n in self.resource.write_only
+        }
+        for name, entries in self._entries.items():
+            given = self.wire(name, row[name]) if row.get(name) is not None else None
+            had = at(there, self.resource.reads.get(name, name))
+            made[name] = None if given is None else entries.sent(given, had)
+        return made
 
     def _wired(self, row: Row) -> Fields:
         if self._own:
@@ -247,7 +289,7 @@ def _told_type(value: object) -> FieldType:
     return FieldType.parse(kind)
 
 
-def _is_of(name: str, some: bool | list[str]) -> bool:
+def _is_of(name: str, some: bool | list[str] | dict[str, str]) -> bool:
     return some if isinstance(some, bool) else name in some
 
 

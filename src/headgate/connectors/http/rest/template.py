@@ -8,7 +8,10 @@ SOQL that records with one of the keys meet (when they are read), ``{index}`` fo
 that path in the API's record before the change. A text that is nothing but one of them becomes the value itself, of its type;
 otherwise values are put into the text. ``{{`` and ``}}`` are braces. Within a list the entries of ``{keys}`` and ``{fields}`` stand
 beside the others. A mapping with the one key ``$each`` becomes a list with an entry for each record of the request; ``{record}`` and
-fields are those of that record there. What is under ``$all`` in a mapping is a mapping itself, whose names stand beside the others. ``{name:quoted}`` puts a text between single quotes, with a backslash before quotes in it (SOQL),
+fields are those of that record there. What is under ``$all`` in a mapping is a mapping itself, whose names stand beside the others. An
+entry of a list that is a mapping with ``$for`` stands there as often as what is under that has entries, once where it is no list, and not
+at all where it has no value; ``{it}`` is the entry, ``{it.name}`` what it has at that path, and of equal ones there is but one. A list of
+nothing else is left out where it would be empty. ``{name:quoted}`` puts a text between single quotes, with a backslash before quotes in it (SOQL),
 ``{name:json}`` writes it as JSON, ``{name:joined}`` makes a list a text with commas.
 """
 
@@ -26,15 +29,19 @@ import msgspec
 from headgate.connectors.http.client import HEADER_VALUE
 from headgate.model.errors import DestinationError
 
+from .paths import at
+
 EACH: Final = "$each"
 ALL: Final = "$all"
+FOR: Final = "$for"
+IT: Final = "it"
 THERE: Final = "there."
 RECORD: Final = "{record}"
 _MARK: Final = re.compile(r"\{\{|\}\}|\{([^{}:]*)(?::(quoted|json|joined))?\}")
 _WHOLE: Final = re.compile(r"\{([^{}:]*)(?::(quoted|json|joined))?\}")
 ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 GENERAL: Final = frozenset(
-    {"id", "ids", "record", "key", "keys", "key_name", "fields", "columns", "table", "where", "index"}
+    {"id", "ids", "record", "key", "keys", "key_name", "fields", "columns", "table", "where", "index", IT}
 )
 _LISTS: Final = ("keys", "fields", "columns", "ids")
 
@@ -84,12 +91,14 @@ class Many:
         names: of all fields.
         general: what else may be named, by name.
         place: of the record that is filled in just now.
+        it: the entry of a list that is.
     """
 
     each: Sequence[Values]
     names: Sequence[str] = ()
     general: Mapping[str, Any] = field(default_factory=dict)
     place: int = 0
+    it: Any = None
 
     def value(self, name: str, one: Values | None) -> Any:
         """The value that a name stands for.
@@ -107,6 +116,8 @@ class Many:
             return self._key_name()
         if name in self.general:
             return self.general[name]
+        if self.it is not None and name.partition(".")[0] == IT:
+            return at(self.it, name[len(IT) + 1 :])
         if one is None:
             if len(self.each) > 1:
                 raise DestinationError(
@@ -157,7 +168,8 @@ def filled(template: Any, many: Many, one: Values | None = None) -> Any:
             if template[EACH] == RECORD:
                 return [each.record for each in many.each]
             return [filled(template[EACH], replace(many, place=i), each) for i, each in enumerate(many.each)]
-        own = {k: filled(v, many, one) for k, v in template.items() if k != ALL}
+        own = {k: filled(v, many, one) for k, v in template.items() if k not in (ALL, FOR)}
+        own = {k: v for k, v in own.items() if v != [] or not _is_repeated(template[k])}
         return {**filled(template[ALL], many, one), **own} if ALL in template else own
     if isinstance(template, list):
         return _list(template, many, one)
@@ -167,10 +179,30 @@ def filled(template: Any, many: Many, one: Values | None = None) -> Any:
 def _list(template: list[Any], many: Many, one: Values | None) -> list[Any]:
     made: list[Any] = []
     for part in template:
+        if isinstance(part, Mapping) and FOR in part:
+            made += _repeated(part, many, one)
+            continue
         m = _WHOLE.fullmatch(part) if isinstance(part, str) else None
         found = filled(part, many, one)
         made += [v for v in found if v not in made] if m and not m[2] and m[1] in _LISTS else [found]
     return made
+
+
+def _repeated(template: Mapping[str, Any], many: Many, one: Values | None) -> list[Any]:
+    """A part of a list for each entry of another one."""
+    found = filled(template[FOR], many, one)
+    entries = found if isinstance(found, list) else [found] if found not in (None, "") else []
+    parts = (filled(template, replace(many, it=entry), one) for entry in entries)
+    return list({ENCODER.encode(part): part for part in parts}.values())
+
+
+def _is_repeated(template: Any) -> bool:
+    """Whether a template is a list that may be left out."""
+    return (
+        isinstance(template, list)
+        and bool(template)
+        and all(isinstance(part, Mapping) and FOR in part for part in template)
+    )
 
 
 def path(template: str, many: Many, one: Values | None = None) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 from headgate.spi.deciding import Row
 
+from .paths import at
 from .shape import Shape
 from .template import text
-from .values import Foreign, at
+from .values import Foreign
 
 
 class There:

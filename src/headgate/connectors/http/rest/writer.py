@@ -31,6 +31,7 @@ from .ids import told
 from .imaging import Imaging
 from .items import Items, LackingError, is_foreign
 from .jobs import Jobs
+from .paths import at
 from .records import Records
 from .refusals import Tally, became, field_of, refusal, refused
 from .requests import Item, Parcel
@@ -39,7 +40,7 @@ from .sending import Desk, Sending, parcels
 from .shape import Fields, Shape
 from .template import UnfitError, text
 from .there import There
-from .values import Foreign, at
+from .values import Foreign
 from .ways import NAMES, endpoints, way
 
 _Todo = tuple[str, Change, Row | None, Fields | None]
@@ -67,8 +68,11 @@ class RestWriter(Decides):
         self._there = There(self._shape)
         self._unfit: dict[tuple[object, ...], UnfitError] = {}
         self._pool = ThreadPoolExecutor(sender.client.options.concurrency, "headgate-api")
-        columns = list(dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark]))
-        self._general = {"table": table or spec.table, "columns": columns}
+        columns = dict.fromkeys([resource.id, *self._shape.types, *spec.scope, *spec.mark])
+        self._general = {
+            "table": table or spec.table,
+            "columns": [n for n in columns if n not in resource.write_only],
+        }
         matched = resource.find is not None and bool(spec.key)
         self._finder = Finder(sender, resource, self._shape.key, self._shape.types, self._general) if matched else None
         self._lists = spec.operation is Operation.MIRROR and resource.listing is not None
@@ -113,11 +117,11 @@ class RestWriter(Decides):
         if self._streams:
             return self._unheld.counted(self._appended())
         self._records += self._written.taken()
-        if self._lists and self._resource.listing is not None:
+        if self._lists:
             from .listing import listed  # which takes what reads APIs along
 
             general = {**self._general, "fields": self._general["columns"][1:]}
-            self._there.take(listed(self._sender.client, self._resource.listing, general, self._check_open))
+            self._there.take(listed(self._sender, self._resource, general, self._check_open))
         keys = self._there.has_keys() or not self._rows
         if self._finder is not None:
             self._read(self._finder)
