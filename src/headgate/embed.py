@@ -26,7 +26,7 @@ from headgate.app import project as app
 from headgate.app import service, undoing, yaml_file
 from headgate.app.oneline import definition_for
 from headgate.engine.nested import nested
-from headgate.engine.plans import read_changes
+from headgate.engine.plans import found_nothing, read_changes
 from headgate.model.errors import UsageError
 from headgate.model.outcome import Outcome
 from headgate.model.spec import ImportSpec
@@ -243,7 +243,10 @@ class Plan(Done):
         from headgate.model.write import ACTION, NUMBER, OLD
 
         ledger = self._project.ledger
-        for batch in read_changes(ledger.fetch(ledger.changes_path(self.id))):
+        path = ledger.fetch(ledger.changes_path(self.id))
+        if found_nothing(ledger.run(self.id)) and not path.exists():
+            return
+        for batch in read_changes(path):
             for row in batch.to_pylist():
                 fields = [n for n in row if n not in (ACTION, NUMBER) and not n.startswith(OLD)]
                 yield {

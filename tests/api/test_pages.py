@@ -214,6 +214,13 @@ class TestParents:
         with pytest.raises(SourceError, match="of a parent there is no 'id'"):
             read(ask(api, "/records/{customer}/parts", records="parts", parent=self.PARENT))
 
+    @pytest.mark.parametrize("nr", ["", ".", ".."])
+    def test_a_parent_that_would_lead_to_another_path_is_an_error(self, nr: str, serve: Serve, ask: Ask) -> None:
+        api = serve([{"id": 1}, {"id": nr}], parts={"1": [{"part": 1}]})
+        with pytest.raises(SourceError, match="a parent's 'id' is '.*', which a path cannot have"):
+            read(ask(api, "/records/{customer}/parts", records="parts", parent=self.PARENT))
+        assert [a.path for a in api.asked] == ["/cursor", "/records/1/parts"]
+
     def test_a_record_that_has_the_name_is_an_error(self, serve: Serve, ask: Ask) -> None:
         api = serve([{"id": 1}], parts={"1": [{"customer": 1}]})
         with pytest.raises(SourceError, match="have a key 'customer' of their own"):

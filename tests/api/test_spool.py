@@ -41,12 +41,22 @@ class Bodies(Asking):
         ([b"id,name\n1,a\n", b'"id","name"\n2,b\n'], b"id,name\n1,a\n2,b\n"),
         ([b"1,2\n", b"2,1\n"], b"1,2\n2,1\n"),
         ([b"", b"id\n1\n"], b"id\n1\n"),
+        ([b"name\nAnn\n", b"full name\nBob\n"], b"name\nAnn\nfull name\nBob\n"),
+        ([b"1,a\n", b"1,a,b\n"], b"1,a\n1,a,b\n"),
     ],
 )
 def test_pages_are_one_file_with_one_header(bodies: list[bytes], kept: bytes, tmp_path: Path) -> None:
     spool = Spool(Bodies(bodies, tmp_path / "page"), RequestSpec(), tmp_path)
     spool.advance()
     assert spool.path.read_bytes() == kept
+
+
+@pytest.mark.parametrize("head", [b"id,name,town", b"town;id;name"])
+def test_a_page_with_more_or_fewer_columns_is_an_error(head: bytes, tmp_path: Path) -> None:
+    for n, bodies in enumerate([[b"id,name\n1,a\n", head + b"\n"], [head + b"\n", b"id,name\n1,a\n"]]):
+        spool = Spool(Bodies(bodies, tmp_path / f"page{n}"), RequestSpec(), tmp_path)
+        with pytest.raises(SourceError, match="page . has other columns than the first page: "):
+            spool.advance()
 
 
 def test_a_page_with_the_columns_in_another_order_is_an_error(tmp_path: Path) -> None:

@@ -29,6 +29,21 @@ def test_xml_becomes_json(name: str) -> None:
     assert json.loads(as_json(xml.encode())) == expected
 
 
+@pytest.mark.parametrize(
+    ("xml", "path", "expected"),
+    [
+        ('<a><b x="1"/><b x="2" y="3"/></a>', "b", {"b": [{"@x": "1"}, {"@x": "2", "@y": "3"}]}),
+        ('<a><l><b x="1">t</b></l></a>', "l.b", {"l": {"b": {"@x": "1", "#text": "t"}}}),
+        ("<a><l><b>1</b></l><l><b>2</b></l></a>", "l.*.b", {"l": [{"b": {"#text": "1"}}, {"b": {"#text": "2"}}]}),
+        ('<a><b><b x="1"/></b></a>', "b", {"b": {"b": "", "b@x": "1"}}),
+        ("<a><b> </b><b/></a>", "b", {"b": [" ", ""]}),
+        ('<a><b nil="true"/></a>', "b", {"b": None}),
+    ],
+)
+def test_records_are_objects_whatever_they_hold(xml: str, path: str, expected: Any) -> None:
+    assert json.loads(as_json(xml.encode(), None, path)) == expected
+
+
 def test_its_encoding_is_what_it_says_unless_it_is_told() -> None:
     text = '<?xml version="1.0" encoding="iso-8859-1"?><a><b>é</b></a>'
     assert json.loads(as_json(text.encode("latin-1"))) == {"b": "é"}

@@ -80,6 +80,8 @@ UNREADABLE: dict[str, Callable[[Path], bytes]] = {
     "bomb.csv.bz2": lambda f: bz2.compress(b"\0" * (64 << 20)) * 20,
     "empty.zip": lambda f: _zip(f),
     "cut.zip": lambda f: _zip(f, items_csv=GOOD.encode())[:60],
+    "items.rar": lambda f: b"Rar!\x1a\x07\x01\0" + b"x" * 99,
+    "items.csv.lz4": lambda f: b"\x04\x22\x4d\x18" + GOOD.encode(),
     "image.csv": lambda f: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
     "document.csv": lambda f: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(range(256)) * 20,
 }
@@ -96,6 +98,16 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(name: str, folder:
     assert len(said.err) < 1500
     assert not (folder / "shop.db").exists()
     assert headgate("runs", "--json").json[0]["status"] == "failed"
+
+
+def test_an_archive_with_two_files_of_one_name_is_refused(folder: Path, headgate: Headgate) -> None:
+    (folder / "twice.zip").write_bytes(
+        _zip(folder, a_csv=GOOD.encode(), b_csv=b"sku,price\nZ-9,1\n").replace(b"b.csv", b"a.csv")
+    )
+    said = headgate("run", "twice.zip", *INTO, "--set", FIELDS)
+    assert (said.code, said.out) == (1, "")
+    assert "twice.zip has 2 files called a.csv" in said.err
+    assert not (folder / "shop.db").exists()
 
 
 @pytest.mark.parametrize("path", ["gone.csv", "no/such/folder/items.csv", "inbox", "*.csv", "", "a\0b.csv", "x" * 300])

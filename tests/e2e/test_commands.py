@@ -179,6 +179,18 @@ def test_new_matches_columns_to_those_of_the_table(sqlite_shop: Shop, headgate: 
     assert not (folder / "imports").exists()
 
 
+def test_a_key_of_a_proposed_definition_may_be_named_as_the_source_names_it(folder: Path, headgate: Headgate) -> None:
+    (folder / "products.csv").write_text("Product No,Price\nA-1,2.50\n")
+    new = ("new", "products.csv", "--into", "sqlite:///shop.db#product")
+    said = headgate(*new, "--key", "Product No", "--json").json
+    assert "key: product_no\n" in said["definition"]
+    assert headgate("run", "products").code == 0
+    said = headgate(*new, "--key", "nr", "--name", "other")
+    assert said.code == 2
+    assert "the key 'nr' is none of the fields" in said.err
+    assert not (folder / "imports" / "other.yaml").exists()
+
+
 def test_check_tells_what_is_found_in_a_file_and_writes_nothing(folder: Path, headgate: Headgate) -> None:
     (folder / "items.csv").write_bytes("sku;größe\nA-1;12,50\nA-2;7,00\n".encode("cp1252"))
     found = headgate("check", "items.csv", "--json").json[0]

@@ -156,6 +156,8 @@ def test_a_project_is_opened_and_its_imports_run(folder: Path, rows: Ask) -> Non
         (5, "not int"),
         ([{"id": 1}, 7], "record 2 is a int"),
         ([], "no records with columns"),
+        ([{"sku": "a", 1: "x"}], "a key that is no text: 1"),
+        ([{"sku": "a"}, {None: "x"}], "a key that is no text: None"),
     ],
 )
 def test_what_are_no_records_is_said(records: object, said: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from support.shop import Ask, Define, Headgate, counts
 
 ORDERS = """[
@@ -71,3 +73,25 @@ def test_a_column_of_which_a_part_is_taken_is_none_that_nobody_takes(
     assert counts(headgate("run", "items", "--json").json) == {"created": 1}
     (folder / "orders.json").write_text('[{"nr": 1, "customer": {"name": "Ada"}, "more": 1}]')
     assert "'more', which no field takes" in headgate("run", "items").err
+
+
+@pytest.mark.parametrize("lines", [[["A"], ["B"]], [["A", "B"], ["C"]], [["A"], []]])
+def test_elements_that_are_taken_apart_need_not_be_repeated(
+    lines: list[list[str]], folder: Path, define: Define, headgate: Headgate, rows: Ask
+) -> None:
+    orders = "".join(
+        f'<order nr="{nr}"><lines>{"".join(f"<line><sku>{s}</sku></line>" for s in skus)}</lines></order>'
+        for nr, skus in enumerate(lines, 1)
+    )
+    (folder / "orders.xml").write_text(f"<orders>{orders}</orders>")
+    define(
+        "sqlite:///shop.db",
+        source={"path": "orders.xml", "records": "order", "explode": "lines/line"},
+        fields={"nr": {"from": "@nr", "type": "integer"}, "sku": "lines/line.sku"},
+        key="sku",
+        destination={"connection": "shop", "table": "item", "create": True},
+    )
+    run = headgate("run", "items", "--json").json
+    assert counts(run) == {"created": sum(map(len, lines))}
+    found = [(nr, sku) for nr, skus in enumerate(lines, 1) for sku in skus]
+    assert rows("select nr, sku from item order by sku") == found

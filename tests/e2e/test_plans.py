@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import headgate as headgate_package
 from support.shop import Define, Headgate, Rows, Shop, counts
 
 COLUMNS = "id integer primary key, name text, qty integer"
@@ -191,3 +192,40 @@ def test_a_failed_plan_cannot_be_run(sqlite_shop: Shop, define: Define, headgate
     said = headgate("run", "--plan", 1)
     assert said.code == 2
     assert "did not finish" in said.err
+
+
+@pytest.mark.parametrize("other", ["run", "plan"])
+def test_a_plan_does_not_append_what_a_later_run_has_appended(
+    other: str, sqlite_shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    sqlite_shop.table("item", COLUMNS.replace(" primary key", ""), [])
+    define(sqlite_shop, "id,name\n1,lamp\n", operation="append", key=None)
+    headgate("plan", "items")
+    if other == "run":
+        assert headgate("run", "items").code == 0
+    else:
+        headgate("plan", "items")
+        assert headgate("run", "--plan", 2).code == 0
+    said = headgate("run", "--plan", 1)
+    assert (said.code, said.out) == (2, "")
+    assert f"run {2 if other == 'run' else 3} of items came after plan 1" in said.err
+    assert sqlite_shop.read("item") == [(1, "lamp", None)]
+    headgate("undo", 2 if other == "run" else 3)
+    assert headgate("run", "--plan", 1).code == 0, "what was undone is not there twice"
+    assert sqlite_shop.read("item") == [(1, "lamp", None)]
+
+
+def test_a_plan_that_finds_nothing_new_says_so(sqlite_shop: Shop, define: Define, headgate: Headgate) -> None:
+    sqlite_shop.table("item", COLUMNS.replace(" primary key", ""), [])
+    define(sqlite_shop, "id,name\n1,lamp\n", operation="append", key=None)
+    headgate("run", "items")
+    said = headgate("plan", "items")
+    assert said.code == 0
+    assert "was imported already, by run 1" in " ".join(said.out.split())
+    assert "headgate run --plan" not in said.out
+    assert counts(headgate("plan", "items", "--json").json) == {}
+    said = headgate("run", "--plan", 2)
+    assert said.code == 2
+    assert "plan 2 found nothing new" in said.err
+    plan = headgate_package.open_project(".").imports["items"].plan()
+    assert list(plan.changes()) == []

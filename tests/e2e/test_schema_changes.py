@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +228,36 @@ def test_another_import_of_that_name_says_nothing_of_this_one(
     assert headgate(*words).code == 0
     monkeypatch.chdir(folder / "elsewhere")
     assert headgate(*words).json["warnings"] == []
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a table", "a new table"])
+def test_a_column_of_a_later_file_is_not_lost_where_all_columns_are_meant(
+    there: bool, folder: Path, sqlite_shop: Shop, define: Define, headgate: Headgate
+) -> None:
+    if there:
+        sqlite_shop.table("item", COLUMNS, [])
+    (folder / "1.csv").write_text("id,name\n1,lamp\n")
+    (folder / "2.csv").write_text("qty,id,name\n7,2,desk\n")
+    destination = {"connection": "shop", "table": "item", "create": True}
+    define(sqlite_shop, None, source={"path": "[12].csv"}, fields=None, destination=destination)
+    said = headgate("run", "items")
+    assert said.code == 1
+    assert "2.csv: it has the column 'qty', which no field takes" in said.err
+    assert "The first file does not have it" in said.err
+    define(
+        sqlite_shop,
+        None,
+        source={"path": "[12].csv"},
+        fields=None,
+        destination=destination,
+        schema={"new_columns": "ignore"},
+    )
+    assert counts(headgate("run", "items", "--json").json) == {"created": 2}
+    define(
+        sqlite_shop,
+        None,
+        source={"path": "[12].csv"},
+        fields={"id": {"type": "integer"}, "name": {}},
+        destination=destination,
+    )
+    assert counts(headgate("run", "items", "--json").json) == {"unchanged": 2}

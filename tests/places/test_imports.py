@@ -144,6 +144,61 @@ def test_files_here_are_moved_and_deleted_too(shop: Path, run: Run) -> None:
     assert rows(shop) == [(1, "small lamp")]
 
 
+def test_a_file_with_nothing_new_is_moved_too(shop: Path, run: Run, ftp: Somewhere) -> None:
+    define(shop, ftp.options, {"path": "*.csv", "done": {"move": "archive"}}, operation="append", key=None)
+    for name in ("one.csv", "again.csv"):
+        ftp.put(name, b"id,name\n1,lamp\n")
+        assert run("run", "items")[0] == 0
+    assert rows(shop) == [(1, "lamp")]
+    assert set(ftp.there()) == {"archive/one.csv", "archive/again.csv"}
+    ftp.put("more.csv", b"id,name\n1,lamp\n")
+    assert run("plan", "items")[0] == 0
+    assert "more.csv" in ftp.there()
+
+
+@pytest.mark.parametrize("done", ["delete", {"move": "archive"}])
+@pytest.mark.parametrize("how", ["written on", "another one"])
+def test_a_file_that_changed_since_it_was_read_is_left(
+    how: str, done: Any, shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headgate.connectors.files.source import FileSource
+
+    (shop / "one.csv").write_text("id,name\n1,lamp\n")
+    define(shop, None, {"path": "one.csv", "done": done})
+    finish = FileSource.finish
+
+    def changed(source: FileSource, partitions: Any) -> list[str]:
+        if how == "written on":
+            with (shop / "one.csv").open("a") as file:
+                file.write("2,desk\n")
+        else:
+            (shop / "other.csv").write_text("id,name\n2,desk\n")
+            (shop / "other.csv").replace(shop / "one.csv")
+        monkeypatch.setattr(FileSource, "finish", finish)
+        return finish(source, partitions)
+
+    monkeypatch.setattr(FileSource, "finish", changed)
+    code, out, _ = run("run", "items")
+    assert code == 0
+    assert "one.csv has changed since it was read: it is left where it is" in " ".join(out.split())
+    assert (shop / "one.csv").exists()
+    assert run("run", "items")[0] == 0
+    assert rows(shop) == [(1, "lamp"), (2, "desk")]
+    assert not (shop / "one.csv").exists()
+
+
+def test_the_run_of_a_plan_says_that_it_leaves_the_files_where_they_are(shop: Path, run: Run) -> None:
+    (shop / "one.csv").write_text("id,name\n1,lamp\n")
+    define(shop, None, {"path": "one.csv", "done": "delete"})
+    assert run("plan", "items")[0] == 0
+    code, out, _ = run("run", "--plan", 1)
+    assert code == 0
+    assert "source.done is left to the next run" in " ".join(out.split())
+    assert (shop / "one.csv").exists()
+    assert run("run", "items")[0] == 0
+    assert not (shop / "one.csv").exists()
+
+
 def test_a_file_that_cannot_be_moved_is_imported_and_said(shop: Path, run: Run) -> None:
     (shop / "one.csv").write_text("id,name\n1,lamp\n")
     (shop / "archive").write_text("a file stands in the way")

@@ -12,6 +12,7 @@ from typing import Any
 from headgate.engine.nested import nested
 from headgate.engine.prepare import infer
 from headgate.mapping import Notation, match_columns, notations
+from headgate.model.errors import UsageError
 from headgate.model.record import Batch
 from headgate.model.spec import FieldSpec, ImportSpec
 from headgate.model.table import TableSchema
@@ -62,7 +63,7 @@ def propose(project: Project, wanted: Definition) -> Draft:
         wanted: what is known already: source, destination, perhaps key and operation.
 
     Raises:
-        HeadgateError: the file or the destination cannot be used.
+        HeadgateError: the file or the destination cannot be used, or a key is none of the fields.
     """
     spec = wanted.spec
     with closing(nested(project.source(spec.source, wanted.base), spec)) as source, closing(
@@ -79,8 +80,17 @@ def propose(project: Project, wanted: Definition) -> Draft:
     known = {f.column for f in fields}
     covered = {f.name for f in fields}
     uncovered = [c.name for c in table.columns if c.name not in covered and not c.generated] if table else []
-    text = _text(project, wanted, fields, findings, written, create=table is None)
+    key = [_field(k, fields) for k in spec.key]
+    text = _text(project, wanted, fields, key, findings, written, create=table is None)
     return Draft(text, fields, findings, [c for c in columns if c not in known], uncovered)
+
+
+def _field(key: str, fields: list[ProposedField]) -> str:
+    """The field that a key means, which may be named as the source names it."""
+    names = [f.name for f in fields]
+    if (found := next((n for n in (key, *(f.name for f in fields if f.column == key)) if n in names), None)) is None:
+        raise UsageError(f"the key {key!r} is none of the fields", hint=f"They are: {', '.join(names)}.")
+    return found
 
 
 def _written(scan: Scan) -> dict[str, Notation]:
@@ -120,6 +130,7 @@ def _text(
     project: Project,
     wanted: Definition,
     fields: list[ProposedField],
+    key: list[str],
     findings: Mapping[str, object],
     written: Mapping[str, Notation],
     *,
@@ -141,7 +152,7 @@ def _text(
         told["header_rows"] = findings["header_rows"]
     lines += [f"  {k}: {scalar(v)}" for k, v in {**given, **told}.items() if v is not None]
     lines += field_lines(fields, {c: n.words for c, n in written.items()})
-    lines += last_lines(spec, create=create)
+    lines += last_lines(spec.model_copy(update={"key": key}), create=create)
     return "\n".join(lines) + "\n"
 
 

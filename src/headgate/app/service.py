@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -24,7 +24,6 @@ from headgate.mapping import sql as mapping
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, DefinitionError, HeadgateError, UsageError
 from headgate.model.guards import ExpectSpec
-from headgate.model.incremental import STATE, WATERMARK, Since
 from headgate.model.run import Kind, Run, Status
 from headgate.model.spec import LookupSpec, SourceSpec
 from headgate.model.transfer import of_files
@@ -32,6 +31,7 @@ from headgate.model.write import Operation
 from headgate.spi.destination import Destination
 from headgate.spi.source import Finishes, Source
 
+from . import onward
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
@@ -41,9 +41,6 @@ from .written_back import check_write_back, write_back
 if TYPE_CHECKING:
     from headgate.engine.lookups import KnownIds
     from headgate.engine.plans import Saved
-
-_LOOKED_THROUGH = 1_000
-"""How many runs are looked through for the last that came to its end."""
 
 
 def ignore(_: Progress) -> None:
@@ -108,16 +105,7 @@ def check(
         )
     definition = committing(project, definition)
     check_write_back(project, definition)
-    if source is None:
-        with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
-            replaces = destination.capabilities.replaces
-        found = project.source(
-            definition.spec.source, definition.base, _since(project, definition), _state(project, definition)
-        )
-        imported = project.ledger.imported(lease_of(project, definition))
-        from headgate.engine.nested import nested
-
-        source = knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
+    source = source or _source(project, definition)
     try:
         destination = project.destination(definition.spec.destination.connection, definition.base)
         try:
@@ -131,6 +119,31 @@ def check(
     except BaseException:
         source.close()
         raise
+
+
+def _source(project: Project, definition: Definition) -> Source:
+    """What the definition reads, but for what it need not read again."""
+    from headgate.engine.nested import nested
+
+    with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
+        replaces = destination.capabilities.replaces
+    lease = lease_of(project, definition)
+    before = project.ledger, definition.name, definition.spec, lease
+    found = project.source(definition.spec.source, definition.base, onward.since(*before), onward.state(*before))
+    imported = project.ledger.imported(lease)
+    return knowing(nested(found, definition.spec), definition.spec, imported, replaces=replaces)
+
+
+def _put_away(project: Project, definition: Definition) -> list[str]:
+    """Do with files what is done with them when they are imported, where all there are were imported before."""
+    if definition.spec.source.done == "keep":
+        return []
+    with closing(_source(project, definition)) as source:
+        try:
+            source.partitions()
+        except NothingNew:
+            return source.finish([]) if isinstance(source, Finishes) else []
+    return []  # something has come meanwhile, for the next run
 
 
 def committing(project: Project, definition: Definition) -> Definition:
@@ -171,37 +184,6 @@ def source_name(project: Project, definition: Definition) -> str:
     if source.connection is None or "://" not in source.connection:
         return source.shown
     return source.model_copy(update={"connection": project.shown(source.connection)}).shown
-
-
-def _since(project: Project, definition: Definition) -> Since | None:
-    """Where an incremental source goes on: the highest value that the last run which came to its end had seen."""
-    spec = definition.spec
-    if spec.source.incremental is None:
-        return None
-    ties = spec.operation is not Operation.APPEND
-    for found in _found_before(project, definition):
-        value = found.get(WATERMARK)
-        if found.get("growing") == spec.source.incremental.column and isinstance(value, str | int | float):
-            return Since(value, ties)
-    return None
-
-
-def _state(project: Project, definition: Definition) -> Any:
-    """What the source said of where it goes on, in the last run that came to its end; a mirror must see all of it."""
-    spec = definition.spec
-    if spec.source.connection is None or spec.source.table is None or spec.operation is Operation.MIRROR:
-        return None
-    before = (
-        f[STATE] for f in _found_before(project, definition) if STATE in f and f.get("stream") == spec.source.table
-    )
-    return next(before, None)
-
-
-def _found_before(project: Project, definition: Definition) -> Iterator[Mapping[str, Any]]:
-    """What runs of this import found that came to their end, the last first."""
-    for run in project.ledger.runs(_LOOKED_THROUGH, definition.name, Kind.RUN):
-        if run.lease == lease_of(project, definition) and run.status in (Status.SUCCEEDED, Status.PARTIAL):
-            yield from (part.findings for part in run.partitions)
 
 
 def make_plan(
@@ -316,6 +298,8 @@ def _execute(
             prepared = check(project, definition, refusals, source, run.started)
         except NothingNew as e:
             run.warnings.append(f"nothing new: {e.message}")
+            if kind is Kind.RUN and source is None:
+                run.warnings += _put_away(project, definition)
             return
         with closing(prepared):
             if not run.resumed:
@@ -388,7 +372,7 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         UsageError: there is no such plan, or it cannot be run (any more).
         HeadgateError: what stopped it.
     """
-    from headgate.engine.plans import check_plan, read_plan, run_plan
+    from headgate.engine.plans import check_plan, found_nothing, read_plan, run_plan
 
     ledger = project.ledger
     plan = ledger.run(plan_id)
@@ -397,13 +381,17 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
 
         return moving.run_planned_files(project, plan, lambda saved: _same_definition(project, plan, saved), observe)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
-    saved = read_plan(ledger.fetch(ledger.changes_path(plan.id)))
+    path = ledger.fetch(ledger.changes_path(plan.id))
+    if found_nothing(plan) and not path.exists():
+        raise UsageError(f"plan {plan.id} found nothing new", hint="There is nothing to do; plan again when there is.")
+    saved = read_plan(path)
     if saved.makes:
         raise UsageError(
             f"plan {plan.id} would create {saved.makes}, and how others refer to those is not known before they are there",
             hint=f"Run the import itself: headgate run {plan.import_name}.",
         )
-    _check_unchanged(project, plan, saved)
+    # One in a line has no file that could have changed.
+    definition = _same_definition(project, plan, saved) if saved.file else None
     connection = into or plan.destination.removesuffix(f"#{saved.write.table}")
     if "***" in connection:
         raise UsageError(
@@ -417,6 +405,8 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
     run.lease = f"{plan.import_name} -> {plan.destination}{relative}"
     run.partitions = list(plan.partitions)
     run.schema_changes = list(plan.schema_changes)
+    if definition is not None and definition.spec.source.done != "keep":
+        run.warnings.append("source.done is left to the next run: the files stay where they are")
     run = ledger.begin(run)
 
     def execute() -> None:
@@ -429,12 +419,6 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
 def stays(project: Project, connection: str) -> str:
     """What is at the destination when what is committed at once does not come to its end, for people."""
     return "nothing was kept" if project.transactional(connection) else "what was sent before is kept"
-
-
-def _check_unchanged(project: Project, plan: Run, saved: Saved) -> None:
-    """Refuse a plan whose definition is no longer the one it was made with."""
-    if saved.file:
-        _same_definition(project, plan, saved)
 
 
 def _same_definition(project: Project, plan: Run, saved: Saved) -> Definition:

@@ -15,6 +15,7 @@ from headgate.model.transfer import of_files
 
 from . import moving
 from .oneline import definition_for
+from .onward import left_behind
 from .project import Project
 from .service import finish, ignore, stays
 
@@ -54,6 +55,8 @@ def undo_run(
     def execute() -> None:
         with closing(project.destination(_connection(of, into), base)) as destination:
             undo.run(destination, run, observe)
+        if run.whole:
+            run.warnings += left_behind(project.ledger, of)
 
     return finish(project, run, execute, stays(project, _connection(of, into)))
 
@@ -74,7 +77,10 @@ def look_at_undo(
     of, undo, base = _undo(project, run_id, forced=forced, only=only, into=into)
     run = _undo_record(of)
     with closing(project.destination(_connection(of, into), base)) as destination:
-        return run, undo.look(destination, run, observe)
+        left = undo.look(destination, run, observe)
+    if only is None:
+        run.warnings += left_behind(project.ledger, of)
+    return run, left
 
 
 def _undo(project: Project, run_id: int, *, forced: bool, only: str | None, into: str | None) -> tuple[Run, Undo, Path]:

@@ -146,12 +146,13 @@ def show_run(project: Project, run: Run, *, as_json: bool) -> Any:
 
 def show_plan(project: Project, run: Run, *, samples: int, as_json: bool) -> Any:
     """A plan with some of its changes, for people on standard output, or for programs as the return value."""
-    from headgate.engine.plans import read_changes, read_plan
+    from headgate.engine.plans import found_nothing, read_changes, read_plan
     from headgate.report import plan_json, plan_text
 
     path = project.ledger.fetch(project.ledger.changes_path(run.id))
     counts = project.ledger.reject_counts(run.id)
-    changes, key = read_changes(path), read_plan(path).write.key
+    nothing = found_nothing(run) and not path.exists()
+    changes, key = (iter(()), ()) if nothing else (read_changes(path), read_plan(path).write.key)
     if as_json:
         return plan_json(run, changes, key, counts, samples=samples)
     return plan_text(run, changes, key, console(), counts, samples=samples)

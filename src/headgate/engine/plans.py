@@ -18,7 +18,7 @@ from headgate.model.errors import DestinationError, LimitExceeded, UsageError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.record import Origin, Problem, Reject, split_number
 from headgate.model.run import Kind, PartitionRead, Run, Status
-from headgate.model.write import ACTION, NUMBER, OLD, Refusal, WriteSpec
+from headgate.model.write import ACTION, NUMBER, OLD, Operation, Refusal, WriteSpec
 from headgate.spi.destination import Destination, NamesMade
 
 from .delivery import alive, claim
@@ -99,7 +99,7 @@ def check_plan(plan: Run, runs: list[Run]) -> None:
     """Refuse what is no plan to be run.
 
     Raises:
-        UsageError: no plan, not finished, or run already.
+        UsageError: no plan, not finished, or run already; or a later run has appended what it may have too.
     """
     if plan.kind is not Kind.PLAN:
         raise UsageError(f"{plan.id} is a run, not a plan", hint="headgate runs shows which is which.")
@@ -108,6 +108,26 @@ def check_plan(plan: Run, runs: list[Run]) -> None:
     done = [r for r in runs if r.plan_id == plan.id and r.status in (Status.SUCCEEDED, Status.PARTIAL)]
     if done:
         raise UsageError(f"plan {plan.id} was run already, as run {done[0].id}", hint="Plan again.")
+    if plan.operation == Operation.APPEND.value and (later := [r for r in runs if _appended_since(plan, r)]):
+        raise UsageError(
+            f"run {later[-1].id} of {plan.import_name} came after plan {plan.id}, and what both have would be there twice",
+            hint="Plan again.",
+        )
+
+
+def found_nothing(plan: Run) -> bool:
+    """Whether all that there was to read was imported before, so that the plan has no file of changes."""
+    return plan.status is Status.SUCCEEDED and not plan.partitions
+
+
+def _appended_since(plan: Run, run: Run) -> bool:
+    return (
+        run.id > plan.id
+        and run.kind is Kind.RUN
+        and run.destination == plan.destination
+        and run.status in (Status.SUCCEEDED, Status.PARTIAL)
+        and run.account.outcomes[Outcome.CREATED] > 0
+    )
 
 
 def run_plan(plan: Run, destination: Destination, ledger: Ledger, run: Run, observe: Observe) -> None:

@@ -103,10 +103,17 @@ class Prepared:
 
     def _check_columns(self, columns: list[str]) -> None:
         """Refuse columns that the first file did not have, where the definition does not ignore such."""
-        if self.spec.changes.new_columns in (None, "ignore"):
+        policy = self.spec.changes.new_columns
+        # Without fields every column is meant to go in, and the first file's are those that do.
+        if policy == "ignore" or (policy is None and self.spec.fields):
             return
         if left := unclaimed(self.spec, self.fields, columns):
-            raise DefinitionError(f"it has the column {left[0]!r}, which no field takes")
+            raise DefinitionError(
+                f"it has the column {left[0]!r}, which no field takes",
+                hint=""
+                if policy is not None
+                else "The first file does not have it: name the fields in the definition, or say schema.new_columns: ignore.",
+            )
 
     def forget_programs(self) -> None:
         """Have programs compiled anew, because the lookups have changed."""

@@ -152,7 +152,7 @@ class SchemaSpec(Strict):
     new_columns: Literal["ignore", "add", "reject"] | None = Field(
         None,
         description="Columns of the source that no field takes: leave them out, write them under their own names (the table gets the "
-        "columns it lacks), or stop. Left out: they are ignored, or, of a definition without fields, refused where the table has no such column.",
+        "columns it lacks), or stop. Left out: they are ignored, or, of a definition without fields, refused where the table, or the first file, has no such column.",
     )
     missing_columns: Literal["reject", "null"] = Field(
         "reject",

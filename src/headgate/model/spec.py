@@ -467,7 +467,7 @@ class ProjectSpec(Strict):
     ledger: str = Field(
         "",
         description="Where runs are kept: a path, or `postgresql://…?schema=headgate` for machines that share them; "
-        "by default a file in `.headgate` (or in HEADGATE_HOME). References such as `${env:LEDGER}` keep secrets out.",
+        "by default a file in `.headgate` (or in HEADGATE_HOME, a folder for each project). References such as `${env:LEDGER}` keep secrets out.",
     )
     journal: JournalSpec = Field(JournalSpec(), description="How long runs can be undone.")
     notify: NotifySpec = Field(NotifySpec(), description="Who is told what became of imports.")

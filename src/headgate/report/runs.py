@@ -260,7 +260,8 @@ def next_commands(page: Page, run: Run, *, attention: bool = True, undo: bool = 
         undo: whether there is a journal of it.
     """
     commands = []
-    if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL):
+    has_plan = bool(run.partitions) or of_files(run.operation)  # not one that found nothing new
+    if run.kind is Kind.PLAN and run.status in (Status.SUCCEEDED, Status.PARTIAL) and has_plan:
         exactly = (f"headgate run --plan {run.id}", "do exactly this")
         commands.append((f"headgate run {run.import_name}", "do it") if _makes_entries(run) else exactly)
     if run.account.rejects and attention and run.id:

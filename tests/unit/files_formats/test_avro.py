@@ -158,6 +158,37 @@ def test_nested_values_become_json_and_unions_text(read):
     assert got.scan.findings["notes"] == ["nested values become JSON text: address, other, prices, counts"]
 
 
+def test_named_types_keep_their_meaning_in_nested_values(read):
+    price = {"type": "fixed", "name": "Price", "size": 4, "logicalType": "decimal", "precision": 8, "scale": 2}
+    kind = {"type": "enum", "name": "Kind", "symbols": ["A", "B"]}
+    line = {"type": "record", "name": "Line", "fields": [field("price", "Price"), field("kind", "Kind")]}
+    fields = [
+        field("day", "int", logicalType="date"),
+        {"name": "price", "type": price},
+        field("was", ["null", "Price"]),
+        {"name": "kind", "type": kind},
+        field("either", ["null", "Kind", "long"]),
+        {"name": "lines", "type": {"type": "array", "items": line}},
+        field("first", ["null", "Line"]),
+        field("child", ["null", "R"]),
+    ]
+    one = {"price": Decimal("2.20"), "kind": "B"}
+    day = dt.date(2024, 2, 29)
+    child = {"day": day, "price": Decimal("2.20"), "was": None, "kind": "A", "either": "B", "lines": [one]}
+    child |= {"first": None, "child": None}
+    got = read("avro", written(fields, [child | {"was": Decimal("3.30"), "either": 7, "first": one, "child": child}]))
+    shown = {"price": "2.20", "kind": "B"}
+    (record,) = got.records
+    nested = {name: json.loads(record.pop(name)) for name in ("lines", "first", "child")}
+    assert record == {
+        "day": day, "price": Decimal("2.20"), "was": Decimal("3.30"), "kind": "A", "either": "7",
+    }  # fmt: skip
+    assert nested["lines"] == [nested["first"]] == [shown]
+    assert nested["child"] == {
+        "day": "2024-02-29", "price": "2.20", "was": None, "kind": "A", "either": "B", "lines": [shown], "first": None, "child": None,
+    }  # fmt: skip
+
+
 def test_columns_may_be_chosen_and_words_mean_nothing(read, opened):
     data = written([field("a", "string"), field("b", "long")], [{"a": "NA", "b": 1}, {"a": "x", "b": 2}])
     assert read("avro", data, columns=["b"]).records == [{"b": 1}, {"b": 2}]

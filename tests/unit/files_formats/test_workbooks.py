@@ -111,7 +111,7 @@ def test_shares_and_amounts_are_numbers_and_hidden_rows_are_noted(read, tmp_path
             {"share": "0.125", "amount": "12.5", "hidden": "x"},
             {"share": "1", "amount": "1200", "hidden": "y"},
         ]
-        assert got.scan.findings["notes"] == ["1 rows are hidden, and are read as the others are"]
+        assert got.scan.findings["notes"] == ["1 row is hidden, and is read as the others are"]
 
 
 def test_a_hidden_sheet_is_read_if_it_is_named_or_the_only_one(read, tmp_path):

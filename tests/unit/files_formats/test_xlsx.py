@@ -357,3 +357,17 @@ def test_the_header_is_found_behind_many_rows_left_out(read, book):
     got = read("xlsx", path, skip=300)
     assert got.records == [{"sku": "A-1", "price": "1"}]
     assert got.rows == [302]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(1e9, "[h]:mm:ss"), (-1e30, "[h]:mm:ss")])
+def test_a_number_that_no_time_can_be_is_an_error_with_its_row(read, tmp_path, number, shown):
+    workbook = xlsxwriter.Workbook(str(tmp_path / "far.xlsx"))
+    sheet = workbook.add_worksheet("Data")
+    time = workbook.add_format({"num_format": shown})
+    sheet.write_row(0, 0, ["id", "t"])
+    for row, value in enumerate([0.5, number, 0.25], 1):
+        sheet.write(row, 0, row)
+        sheet.write(row, 1, value, time)
+    workbook.close()
+    with pytest.raises(SourceError, match="sheet Data, row 3: a cell has the format of a time"):
+        read("xlsx", tmp_path / "far.xlsx")

@@ -69,7 +69,7 @@ class AvroScan:
                 hint="Have it written with a record as its schema.",
             )
         self._fields: list[Column] = [column(f["name"], f["type"], named) for f in schema["fields"]]
-        self._schema = _restated(schema, self._fields)
+        self._schema = _restated(self._fields, named)
         self._columns = TypedColumns(given, pa.schema([(f.name, f.type) for f in self._fields]))
         self._read = {f.name: f for f in self._fields}
 
@@ -181,16 +181,36 @@ class _Feed:
         return data
 
 
-def _restated(schema: Mapping[str, Any], fields: Sequence[Column]) -> bytes:
-    """The schema with the fields as they are stored. A name is defined where it comes first, and only named afterwards."""
+def _restated(fields: Sequence[Column], named: Mapping[str, Any]) -> bytes:
+    """The schema with single values as they are stored, and nested ones as they are meant.
+
+    Both may use one name, so those of single values, and of the record itself, are other ones here. A name is defined where
+    it comes first, and only named afterwards.
+    """
     defined: set[str] = set()
-    stored = [{"name": f.name, "type": _once(f.stored, defined)} for f in fields]
-    return json.dumps({"type": "record", "name": schema["name"], "fields": stored}).encode()
+    stored = [
+        {
+            "name": f.name,
+            "type": _once(f.stored, defined, named) if f.nested else _renamed(_once(f.stored, set(), named), f"_{n}"),
+        }
+        for n, f in enumerate(fields)
+    ]
+    return json.dumps({"type": "record", "name": "headgate_record", "fields": stored}).encode()
 
 
-def _once(schema: Any, defined: set[str]) -> Any:
+def _renamed(schema: Any, ending: str) -> Any:
     if isinstance(schema, list):
-        return [_once(s, defined) for s in schema]
+        return [_renamed(s, ending) for s in schema]
+    if isinstance(schema, dict) and "name" in schema:
+        return {**schema, "name": f"{schema['name']}{ending}"}
+    return schema
+
+
+def _once(schema: Any, defined: set[str], named: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_once(s, defined, named) for s in schema]
+    if isinstance(schema, str) and schema in named and schema not in defined:
+        schema = named[schema]
     if not isinstance(schema, dict):
         return schema
     if (name := schema.get("name")) and schema.get("type") in ("record", "enum", "fixed", "error"):
@@ -204,9 +224,9 @@ def _once(schema: Any, defined: set[str]) -> Any:
     }
     for key in ("type", "items", "values"):
         if key in kept:
-            kept[key] = _once(kept[key], defined)
+            kept[key] = _once(kept[key], defined, named)
     if "fields" in schema:
-        kept["fields"] = [{"name": f["name"], "type": _once(f["type"], defined)} for f in schema["fields"]]
+        kept["fields"] = [{"name": f["name"], "type": _once(f["type"], defined, named)} for f in schema["fields"]]
     return kept
 
 

@@ -126,6 +126,15 @@ def spool(to: Path) -> None:
         ) from e
 
 
+def sign(path: Path) -> object:
+    """What tells a file from the one that has its name later; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def done(path: Path, folder: Path | None) -> None:
     """Move a file into a folder, or delete it; what has its name there already is kept beside it.
 

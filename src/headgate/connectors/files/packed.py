@@ -8,6 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -62,7 +63,7 @@ def members(name: str, path: Path, most: int | None) -> list[Piece]:
         most: bytes all of them together may unpack to; by default what is sensible.
 
     Raises:
-        SourceError: it is damaged, encrypted, empty or a bomb.
+        SourceError: it is damaged, encrypted, empty or a bomb, or has several files of one name.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -76,6 +77,12 @@ def members(name: str, path: Path, most: int | None) -> list[Piece]:
         raise SourceError(f"{name} has no files in it", hint="Check that it is the right archive.")
     if any(i.flag_bits & 1 for i in found):
         raise SourceError(f"{name} is encrypted", hint="Unpack it with its password first.")
+    twice, times = Counter(i.filename for i in found).most_common(1)[0]
+    if times > 1:
+        raise SourceError(
+            f"{name} has {times} files called {twice}, and it cannot be told which is meant",
+            hint="Unpack it, and give the files.",
+        )
     # No member unpacks to more than the archive says it does.
     if sum(i.file_size for i in found) > (limit := limit_of(path, most)):
         raise bomb(name, limit, most)

@@ -38,6 +38,7 @@ class FileSource:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._spooled: Path | None = None
         self._unpacked = 0
+        self._signs: dict[Path, object] = {}
 
     def partitions(self) -> list[Partition]:
         """All files, patterns in name order, members of archives in the archive's order.
@@ -45,9 +46,12 @@ class FileSource:
         Raises:
             SourceError: there is no such file, nothing matches, or an archive cannot be read.
         """
+        files = self._files()
+        for _, path in files if self._place is None else ():
+            self._signs.setdefault(path, inputs.sign(path))
         return [
             Partition(p.name, p.size, {"path": str(p.path), "compression": p.compression, "member": p.member})
-            for name, path in self._files()
+            for name, path in files
             for p in inputs.pieces(name, path, self._options)
         ]
 
@@ -92,7 +96,10 @@ class FileSource:
         return f"{content}/{member}" if member else content
 
     def finish(self, partitions: Sequence[Partition]) -> list[str]:
-        """Delete or move the files, as the definition says (`headgate.spi.source.Finishes`)."""
+        """Delete or move the files, as the definition says (`headgate.spi.source.Finishes`).
+
+        One of this machine that is no longer the one that was read is left, as nobody has read what is in it now.
+        """
         if self._options.done == "keep":
             return []
         paths = dict.fromkeys(Path(str(p.options["path"])) for p in partitions)
@@ -102,7 +109,11 @@ class FileSource:
             if path == self._spooled:
                 continue
             try:
-                if self._place is not None and self._fetched is not None:
+                if self._signs.get(path) != (now := inputs.sign(path)) and now is not None and self._place is None:
+                    failed.append(
+                        f"{path.name} has changed since it was read: it is left where it is, for the next run"
+                    )
+                elif self._place is not None and self._fetched is not None:
                     remote.done(self._place, self._fetched[path], folder)
                 else:
                     inputs.done(path, self._base / folder if folder is not None else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import pyarrow as pa
@@ -117,11 +117,23 @@ class SheetScan:
         self.empty = next(iter(self._chunks()), None) is None
 
     def _rows(self) -> Iterator[list[object]]:
-        """All rows from the sheet's first one on, from the first used column on."""
+        """All rows from the sheet's first one on, from the first used column on.
+
+        Raises:
+            SourceError: in one of them is a number that is meant to be a time, and is further off than any.
+        """
         if self._loaded is None:
             raise ValueError("the scan is closed")
-        rows: Iterator[list[object]] = self._loaded.sheet.iter_rows()
-        return rows
+        try:
+            yield from self._loaded.sheet.iter_rows()
+        except BaseException as e:
+            if not _beyond_time(e):
+                raise
+            raise SourceError(
+                f"{self._given.name}, sheet {self._sheet}, row {_first_beyond(self._loaded.sheet) + 1}: a cell has the format"
+                " of a time, and a number that is no time",
+                hint="Correct it or give it another format, and save the workbook.",
+            ) from None
 
     def _first_rows(self) -> list[list[object]]:
         """Enough rows to find the header in: `LOOK` that are not empty, and the one that was named."""
@@ -233,6 +245,24 @@ class SheetScan:
         self._loaded = None
 
 
+def _beyond_time(e: BaseException) -> bool:
+    # What the reader makes of such a number; the second is no Exception, as faults of Rust are none.
+    return isinstance(e, OverflowError) or type(e).__name__ == "PanicException"
+
+
+def _first_beyond(sheet: Any) -> int:
+    """The place of the first row that cannot be read."""
+    rows = sheet.iter_rows()
+    for place in count():
+        try:
+            next(rows)
+        except BaseException as e:
+            if not _beyond_time(e):
+                raise
+            return place
+    return 0
+
+
 def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
     notes = list(header.notes)
     merged = [r for r in loaded.sheet.merged_cell_ranges or () if r[1][0] >= header.first]
@@ -251,6 +281,8 @@ def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
         warnings.append(f"{said}: have a spreadsheet program open and save the workbook")
         notes += warnings
     if loaded.look and loaded.look.hidden:
-        notes.append(f"{loaded.look.hidden} rows are hidden, and are read as the others are")
+        hidden = loaded.look.hidden
+        said = "1 row is hidden, and is read" if hidden == 1 else f"{hidden} rows are hidden, and are read"
+        notes.append(f"{said} as the others are")
     row = False if header.row is None else header.row + 1
     return {"format": loaded.kind.lower(), "sheet": loaded.name, "header": row, "notes": notes, "warnings": warnings}

@@ -74,7 +74,8 @@ class XmlScan:
             with text.path().open("rb") as file:
                 path = find(given.name, file, utf8=True, longest=given.options.max_record)
         self._records, self._path = path, Path(path)
-        self._lists: set[str] = set()
+        # What is taken apart is a list, also where none of the records that are looked at has several entries.
+        self._lists: set[str] = {given.options.explode.partition(".")[0]} if given.options.explode else set()
         seen = self._sample()
         self._names = given.options.columns or list(seen)
         if not self._names:

@@ -87,6 +87,8 @@ class Asking:
                 raise self._client.failure(page.answer.call, "parents are read from JSON only")
             for record in page.lines:
                 taken = {name: self._taken(page, record, path) for name, path in spec.parent.take.items()}
+                for name in _PLACE.findall(spec.path):
+                    self._check_part(page, spec.parent.take.get(name, ""), taken.get(name))
                 for found in self.all(spec, {**values, **taken}):
                     if found.whole:
                         raise self._client.failure(found.answer.call, "records of parents are read from JSON only")
@@ -188,7 +190,7 @@ class Asking:
         if kind == "jsonl":
             lines = [line for line in answer.body.read_bytes().split(b"\n") if line.strip()]
             return self._listed(lines, answer, number)
-        document = self._document(answer)
+        document = self._document(spec, answer)
         if document is None:
             return Found([], answer, False, nothing)
         self._check(spec, document, answer)
@@ -231,7 +233,7 @@ class Asking:
             self.format = guess if known == "other" else known
         return self.format
 
-    def _document(self, answer: Answer) -> Document | None:
+    def _document(self, spec: AskSpec, answer: Answer) -> Document | None:
         """The answer as JSON; None where it is that there is nothing (204)."""
         data = answer.body.read_bytes()
         if not data and answer.status == 204:
@@ -241,7 +243,7 @@ class Asking:
         try:
             other = bool(charset) and codecs.lookup(charset).name not in ("utf-8", "ascii")
             data = data.decode(charset).encode() if other else data.removeprefix(codecs.BOM_UTF8)
-            return Document(as_json(data, "utf-8" if other else None)) if is_xml else parse(data)
+            return Document(as_json(data, "utf-8" if other else None, spec.records)) if is_xml else parse(data)
         except (ValueError, RecursionError, LookupError) as e:
             why = re.sub(r"^JSON is malformed: ", "", str(e)) if data else "it is empty"
             media = f" but {answer.kind[0]}" if answer.kind[0] and "json" not in answer.kind[0] else ""
@@ -300,6 +302,15 @@ class Asking:
         if text(found) is None:
             raise self._client.failure(page.answer.call, f"a parent's {path!r} is null", "Check request.parent.take.")
         return found
+
+    def _check_part(self, page: Found, path: str, value: bytes | None) -> None:
+        """Refuse what would make a URL's path another one."""
+        if value is not None and (part := text(value)) in ("", ".", ".."):
+            raise self._client.failure(
+                page.answer.call,
+                f"a parent's {path!r} is {part!r}, which a path cannot have",
+                "Check request.parent.take.",
+            )
 
     def _with(self, found: Found, line: bytes, values: Values) -> bytes:
         """A record with what was taken from its parent."""

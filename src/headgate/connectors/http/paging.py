@@ -21,6 +21,7 @@ from headgate.model.request import (
 from .document import Document, is_true, members, text, what
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*!-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]+))?)*)')
+_COUNT = re.compile(r"[0-9]{1,18}")
 _PARAM = re.compile(r';\s*([\w*!-]+)\s*=\s*(?:"([^"]*)"|([^",;\s]+))')
 
 
@@ -236,11 +237,9 @@ def _over(more: str | None, page: Page) -> bool:
 def _number(page: Page, path: str | None) -> int | None:
     if path is None:
         return None
-    found = text(page.get(path)) or ""
-    try:
-        return int(found)
-    except ValueError:
-        return None
+    found = (text(page.get(path)) or "").strip()
+    whole, _, decimals = found.partition(".")  # some write whole numbers so: 4.0
+    return int(whole) if _COUNT.fullmatch(whole) and not decimals.strip("0") else None
 
 
 def _plain(raw: bytes, place: str) -> str | int:

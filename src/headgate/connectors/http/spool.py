@@ -121,7 +121,7 @@ class Spool:
         """Keep an answer as it is; of later pages not the header, if it is that of the first.
 
         Raises:
-            SourceError: a later page has the first one's columns in another order.
+            SourceError: a later page has other columns than the first, or in another order.
         """
         body = page.answer.body
         if not self.whole:
@@ -137,16 +137,27 @@ class Spool:
                         out.write(b"\n")
                 first = file.readline(1 << 16)
                 if (words := _words(first)) != self._head:
-                    if sorted(words) == sorted(self._head) and not any(w[:1].isdigit() for w in words):
+                    if how := _other_header(words, self._head):
                         raise SourceError(
-                            f"page {page.page.number} has the columns of the first page in another order: "
-                            f"{first.decode('utf-8', 'replace').strip()}",
-                            hint="Ask the API for columns in a fixed order, or for JSON.",
+                            f"page {page.page.number} has {how}: {first.decode('utf-8', 'replace').strip()}",
+                            hint="Ask the API for the same columns in the same order, or for JSON.",
                         )
                     out.write(first)
                 while block := file.read(1 << 16):
                     out.write(block)
         self._size = self.path.stat().st_size
+
+
+def _other_header(words: list[bytes], head: list[bytes]) -> str:
+    """How a later page's header differs from the first one's, in words; empty where the line is a record."""
+    if any(w[:1].isdigit() for w in (*words, *head)):
+        return ""
+    if sorted(words) == sorted(head):
+        return "the columns of the first page in another order"
+    there, first = set(words), set(head)
+    if min(len(there), len(first)) > 1 and (there > first or there < first):
+        return "other columns than the first page"
+    return ""
 
 
 def _words(line: bytes) -> list[bytes]:

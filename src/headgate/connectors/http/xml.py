@@ -2,7 +2,8 @@
 
 The document is what the root element holds. An element with elements in it is an object, any other a text; elements of one name
 are a list. Attributes of an object are its members `@name`; those of a text stand beside it, as `element@name`, so that the
-text is found in the same place with and without them. Prefixes of names are left out.
+text is found in the same place with and without them. Prefixes of names are left out. Records are objects if they hold anything:
+their text is `#text`.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ class _Element:
         return found | ({"#text": text} if text.strip() else {})
 
 
-def as_json(data: bytes, encoding: str | None = None) -> bytes:
+def as_json(data: bytes, encoding: str | None = None, records: str | None = None) -> bytes:
     """An XML document as JSON.
 
     Args:
         encoding: how it is encoded, whatever it says itself.
+        records: the path of the elements that are records.
 
     Raises:
         ValueError: it is not XML, or has a document type, in which entities may be declared that unfold without end.
     """
+    path = [step for step in (records or "").split(".") if step not in ("", "*")]
     stack = [_Element("", {})]
     found: list[_Element] = []
 
@@ -53,7 +56,8 @@ def as_json(data: bytes, encoding: str | None = None) -> bytes:
         if len(stack) == 1:
             found.append(element)
         else:
-            _put(stack[-1], element)
+            is_record = len(stack) == len(path) + 1 and [*(e.name for e in stack[2:]), element.name] == path
+            _put(stack[-1], element, is_object=is_record)
 
     def refuse(*_: object) -> None:
         raise ValueError("it has a document type (DOCTYPE), which is not read")
@@ -70,9 +74,10 @@ def as_json(data: bytes, encoding: str | None = None) -> bytes:
     return msgspec.json.encode(found[0].members)
 
 
-def _put(parent: _Element, element: _Element) -> None:
+def _put(parent: _Element, element: _Element, *, is_object: bool) -> None:
     attributes = element.attributes
-    if element.held:
+    holds = attributes.get("nil", "") not in _NIL if attributes else bool("".join(element.text).strip())
+    if element.held or (is_object and holds):
         parent.held.setdefault(element.name, []).append(element.members)
         return
     nil = attributes.pop("nil", "") in _NIL

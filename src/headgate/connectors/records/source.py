@@ -79,10 +79,16 @@ class RecordsSource:
     def _dicts(self) -> Kept:
         records = iter(self._records)
         first = list(itertools.islice(records, BATCH_ROWS))
-        names: dict[str, None] = {}
+        keys: dict[Any, None] = {}
         for number, record in enumerate(first):
             _check(record, number)
-            names.update(dict.fromkeys(map(str, record)))
+            keys.update(dict.fromkeys(record))
+        if (nameless := next((k for k in keys if not isinstance(k, str)), keys)) is not keys:
+            raise SourceError(
+                f"the records have a key that is no text: {nameless!r}",
+                hint="Name their columns: {str(key): value for key, value in record.items()}.",
+            )
+        names = [str(k) for k in keys]
         if not names:
             raise SourceError(
                 "there are no records with columns, so it is not known which they have",
