@@ -80,3 +80,20 @@ def test_an_answer_that_comes_late_is_kept(outbox: Open) -> None:
     outbox().claim(Ticket("a", 2))
     outbox().answered(Ticket("a", 1), {"r1": {"created": 1}, "unknown": {}})
     assert outbox().left("a") == [Sent("r1", ONE.what, {"created": 1})]
+
+
+def test_answers_are_kept_with_what_is_entered_next(outbox: Open) -> None:
+    ticket = Ticket("a", 1)
+    outbox().claim(ticket)
+    outbox().enter(ticket, [ONE])
+    outbox().enter(ticket, [TWO], {"r1": {"created": 1}})
+    assert outbox().left("a") == [Sent("r1", ONE.what, {"created": 1}), TWO]
+
+
+def test_answers_are_kept_although_nothing_can_be_entered_any_more(outbox: Open) -> None:
+    outbox().claim(Ticket("a", 1))
+    outbox().enter(Ticket("a", 1), [ONE])
+    outbox().claim(Ticket("a", 2))
+    with pytest.raises(Fenced):
+        outbox().enter(Ticket("a", 1), [TWO], {"r1": {"created": 1}})
+    assert outbox().left("a") == [Sent("r1", ONE.what, {"created": 1})]

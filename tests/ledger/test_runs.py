@@ -198,3 +198,23 @@ def test_a_path_and_a_url_are_the_same_ledger(tmp_path: Path, new_run):
         first.begin(new_run())
         assert [r.id for r in second.runs()] == [1]
     assert (tmp_path / "a b#?.db").exists()
+
+
+def test_a_ledger_is_made_while_something_else_is_done(place, new_run):
+    with open_ledger(place) as one:
+        with one.made_meanwhile():
+            pass
+        with open_ledger(place) as other:
+            assert other._ready()
+            assert other.begin(new_run()).id == 1
+        with one.made_meanwhile():  # it is there
+            assert [run.id for run in one.runs(10)] == [1]
+
+
+def test_why_it_cannot_be_made_is_said_by_what_needs_it(tmp_path, new_run):
+    (tmp_path / "file").write_text("")
+    with open_ledger(tmp_path / "file" / "ledger.db") as one:
+        with one.made_meanwhile():
+            pass
+        with pytest.raises(HeadgateError, match="cannot"):
+            one.begin(new_run())

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -16,13 +17,10 @@ from headgate.engine.crash import point
 from headgate.engine.delivery import NOTHING
 from headgate.engine.evolve import since_last
 from headgate.engine.limits import kept
-from headgate.engine.lookups import KnownIds
-from headgate.engine.nested import nested
 from headgate.engine.parents import check_making, made_in
-from headgate.engine.plans import Saved, check_plan, found_nothing, read_plan, run_plan, save_plan
 from headgate.engine.prepare import Prepared, prepare
 from headgate.engine.runner import Observe, Progress, Runner, finishing, stopped_late
-from headgate.ledger.ids import Ids
+from headgate.mapping import sql as mapping
 from headgate.mapping import unclaimed
 from headgate.model.errors import ConnectionFailed, DefinitionError, HeadgateError, UsageError
 from headgate.model.guards import ExpectSpec
@@ -33,13 +31,16 @@ from headgate.model.write import Operation
 from headgate.spi.destination import Destination
 from headgate.spi.source import Finishes, Source
 
-from . import moving, onward
-from .oneline import definition_for
+from . import onward
 from .project import Definition, Project
 from .recovery import look
 from .refusals import Refusals
 from .telemetry import told
 from .written_back import check_write_back, write_back
+
+if TYPE_CHECKING:
+    from headgate.engine.lookups import KnownIds
+    from headgate.engine.plans import Saved
 
 
 def ignore(_: Progress) -> None:
@@ -63,6 +64,9 @@ class LookupAccess:
 
     def ids(self, import_name: str) -> KnownIds:
         """The ids of another import's records."""
+        from headgate.engine.lookups import KnownIds
+        from headgate.ledger.ids import Ids
+
         other = self.project.load(import_name)
         spec, into = other.spec, destination_name(self.project, other)
         if (can := self.project.capabilities(spec.destination.connection)) is not None and not can.ids:
@@ -119,6 +123,8 @@ def check(
 
 def _source(project: Project, definition: Definition) -> Source:
     """What the definition reads, but for what it need not read again."""
+    from headgate.engine.nested import nested
+
     with closing(project.destination(definition.spec.destination.connection, definition.base)) as destination:
         replaces = destination.capabilities.replaces
     lease = lease_of(project, definition)
@@ -164,6 +170,8 @@ def committing(project: Project, definition: Definition) -> Definition:
 def destination_name(project: Project, definition: Definition) -> str:
     """The destination for people: connection, or URL without secrets, and table."""
     if definition.spec.moves_files:
+        from . import moving
+
         return moving.target_name(project, definition)
     target = definition.spec.destination
     shown = target.connection if "://" not in target.connection else project.shown(target.connection)
@@ -190,7 +198,11 @@ def make_plan(
         HeadgateError: what stopped it; the ledger has the plan as failed.
     """
     if definition.spec.moves_files:
+        from . import moving
+
         return moving.plan_files(project, definition, observe, _portable(project, definition.file))
+
+    from headgate.engine.plans import Saved, save_plan
 
     def plan(runner: Runner, prepared: Prepared, run: Run) -> None:
         path = project.ledger.changes_path(run.id)
@@ -216,6 +228,8 @@ def _portable(project: Project, file: Path | None) -> str:
 def lease_of(project: Project, definition: Definition) -> str:
     """What tells an import at its destination from every other: of one only one run goes on at a time."""
     if definition.spec.moves_files:
+        from . import moving
+
         return moving.lease_of(project, definition)
     place = f"{definition.name} -> {destination_name(project, definition)}"
     return f"{place} @ {definition.base}" if "://" in definition.spec.destination.connection else place
@@ -242,6 +256,8 @@ def run_import(
         HeadgateError: what stopped it; the ledger has the run as failed.
     """
     if definition.spec.moves_files:
+        from . import moving
+
         return moving.run_files(project, definition, observe)
 
     def work(runner: Runner, prepared: Prepared, run: Run) -> None:
@@ -263,11 +279,13 @@ def _execute(
     from_start: bool = False,
     source: Source | None = None,
 ) -> Run:
+    mapping.soon()
     destination = destination_name(project, definition)
     operation = definition.spec.operation.value
     run = Run(definition.name, kind, operation, destination, definition.fingerprint, datetime.now(UTC))
-    done = committing(project, definition).spec
-    goes_on = done.commit == "batch" or not project.transactional(done.destination.connection)
+    with project.ledger.made_meanwhile():  # the first to ask for a connector has to wait until it is loaded
+        done = committing(project, definition).spec
+        goes_on = done.commit == "batch" or not project.transactional(done.destination.connection)
     run.base = str(definition.base)
     if kind is Kind.RUN:
         run.lease = lease_of(project, definition)
@@ -354,9 +372,13 @@ def run_saved_plan(project: Project, plan_id: int, into: str | None = None, obse
         UsageError: there is no such plan, or it cannot be run (any more).
         HeadgateError: what stopped it.
     """
+    from headgate.engine.plans import check_plan, found_nothing, read_plan, run_plan
+
     ledger = project.ledger
     plan = ledger.run(plan_id)
     if plan.kind is Kind.PLAN and of_files(plan.operation):
+        from . import moving
+
         return moving.run_planned_files(project, plan, lambda saved: _same_definition(project, plan, saved), observe)
     check_plan(plan, ledger.runs(limit=10_000, import_name=plan.import_name))
     path = ledger.fetch(ledger.changes_path(plan.id))
@@ -401,6 +423,8 @@ def stays(project: Project, connection: str) -> str:
 
 def _same_definition(project: Project, plan: Run, saved: Saved) -> Definition:
     """The definition that a plan was made with."""
+    from .oneline import definition_for
+
     file = project.folder / saved.file
     name = plan.import_name if project.import_files.get(plan.import_name) == file else str(file)
     definition = definition_for(project, name, settings=saved.settings) if file.exists() else None

@@ -21,7 +21,6 @@ from headgate.model.types import FieldType
 from headgate.spi.source import Declares, Partition, Scan, Source
 
 from .around import Around, AroundScan, noted, parts
-from .grouped import Grouped
 
 Raw = msgspec.Raw
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -32,6 +31,8 @@ _INDEX = re.compile(r"\[(\d{1,9})\]", re.ASCII)
 def nested(source: Source, spec: ImportSpec) -> Source:
     """The source, with its rows grouped and made to look into its values where the definition needs it."""
     if spec.source.group is not None:
+        from .grouped import Grouped
+
         source = Grouped(source, spec.source.group, spec.source.max_record)
     paths = [c for f in spec.fields.values() for c in f.columns if "." in c or _INDEX.search(c)]
     return Nested(source, paths, spec.source.explode) if paths or spec.source.explode else source

@@ -6,9 +6,10 @@ stored a piece at a time. A process that dies leaves its run `running`; `recover
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -71,6 +72,25 @@ class Ledger(Questions):
         """
         self._ready(create=True)
         return self._store
+
+    @contextmanager
+    def made_meanwhile(self) -> Iterator[None]:
+        """Have it made if it is not there, by a thread: while the disk is waited for the caller can do something else. Why it
+        cannot be made is said by who needs it then."""
+        if self._there:
+            yield
+            return
+
+        def make() -> None:
+            with suppress(HeadgateError):
+                self._ready(create=True)
+
+        thread = threading.Thread(target=make, name="headgate-ledger", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
     # ---- writing ---------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -62,18 +63,23 @@ class LedgerOutbox:
         rows = self._store.query(_LEFT, [scope])
         return [Sent(key, _DECODE(what), None if answer is None else _DECODE(answer)) for key, what, answer in rows]
 
-    def enter(self, ticket: Ticket, sent: Iterable[Sent]) -> None:
+    def enter(self, ticket: Ticket, sent: Iterable[Sent], answers: Mapping[str, Any] = MappingProxyType({})) -> None:
         """See `headgate.spi.outbox.Outbox`."""
         rows = [(ticket.scope, ticket.scope, s.id, _text(s.what)) for s in sent]
-        with self._store.transaction() as session:
-            _hold(session, ticket)
-            session.many(_ENTER, rows)
+        try:
+            with self._store.transaction() as session:
+                _answer(session, ticket, answers)
+                _hold(session, ticket)
+                session.many(_ENTER, rows)
+        except Fenced:
+            self.answered(ticket, answers)
+            raise
 
     def answered(self, ticket: Ticket, answers: Mapping[str, Any]) -> None:
         """See `headgate.spi.outbox.Outbox`."""
         if answers:
             with self._store.transaction() as session:
-                session.many(_ANSWER, [(_text(answer), ticket.scope, key) for key, answer in answers.items()])
+                _answer(session, ticket, answers)
 
     def commit(self, ticket: Ticket, checkpoint: str) -> None:
         """See `headgate.spi.outbox.Outbox`."""
@@ -81,6 +87,10 @@ class LedgerOutbox:
             _hold(session, ticket)
             session.query(_KEEP, [checkpoint, ticket.scope])
             session.query(_CLEAR, [ticket.scope])
+
+
+def _answer(session: Session, ticket: Ticket, answers: Mapping[str, Any]) -> None:
+    session.many(_ANSWER, [(_text(answer), ticket.scope, key) for key, answer in answers.items()])
 
 
 def _hold(session: Session, ticket: Ticket) -> None:

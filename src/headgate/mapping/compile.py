@@ -66,7 +66,7 @@ def compile_program(
         compiler.load(lookups, absent or {})
         queries = compiler.queries()
         program = Program(own, compiler.shape(), queries)
-        _plan(queries)
+        _plan(queries, plain=compiler.plain)
     except BaseException:
         own.close()
         raise
@@ -124,6 +124,13 @@ class _Compiler:
             lookups={n: _lookup_table(n) for n in dict.fromkeys(d.spec.lookup for d in self.fields) if n is not None},
             wanted=tuple(c for d in self.fields if d.collects for c in wanted_columns(d)),
         )
+
+    @property
+    def plain(self) -> bool:
+        """Whether nobody wrote a part of the queries: an expression, a transform, a lookup or a format."""
+        specs = [d.spec for d in self.fields]
+        written = any(f.expr is not None or f.transform or f.lookup or f.format for f in specs)
+        return not (written or self.guards or self.checks)
 
     def queries(self) -> Queries:
         """The queries, not planned yet."""
@@ -344,11 +351,11 @@ def _groups(count: int) -> list[slice]:
     return [slice(i, i + _AT_ONCE) for i in range(0, max(count, 1), _AT_ONCE)]
 
 
-def _plan(queries: Queries) -> None:
+def _plan(queries: Queries, *, plain: bool) -> None:
     import duckdb
 
     try:
-        queries.plan()
+        queries.plan(plain=plain)
     except duckdb.Error as e:
         raise DefinitionError(f"the definition cannot be carried out: {str(e).splitlines()[0]}") from None
 

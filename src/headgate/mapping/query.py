@@ -88,13 +88,16 @@ class Queries:
     inputs: Mapping[str, Query]
     texts: Sequence[Query] = ()
 
-    def plan(self) -> None:
+    def plan(self, *, plain: bool) -> None:
         """Plan those that have all that a person wrote in them, so that what is wrong with it is found before there are records.
+
+        Args:
+            plain: nobody wrote a part of a query; why a record is bad is then asked when there is one.
 
         Raises:
             duckdb.Error: one cannot be run.
         """
-        for query in (*self.inputs.values(), *self.quick, *self.why):
+        for query in (*self.inputs.values(), *self.quick, *(() if plain else self.why)):
             query.plan()
 
 

@@ -67,6 +67,11 @@ _instances = Instances(
 )
 
 
+def soon() -> None:
+    """Say that `connect` is about to be called."""
+    _instances.soon()
+
+
 def connect() -> Borrowed:
     """A DuckDB of one thread and little memory, without files, network or extensions, whose settings cannot be changed.
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -43,12 +44,33 @@ class Instances:
     def __init__(self, config: Mapping[str, Any], statements: Sequence[str] = (), *, spills: bool = False) -> None:
         self._config, self._statements, self._spills = dict(config), tuple(statements), spills
         self._idle: list[_Instance] = []
+        self._coming: threading.Thread | None = None
         if hasattr(os, "register_at_fork"):
             # A forked process has none of their threads, and could not even take them apart.
-            os.register_at_fork(before=self._idle.clear)
+            os.register_at_fork(before=self._let_go)
+
+    def soon(self) -> None:
+        """Have an instance opened by a thread, as somebody is about to borrow one: meanwhile others can have the interpreter."""
+        if not self._idle and self._coming is None:
+            self._coming = threading.Thread(target=self._prepare, name="headgate-duckdb", daemon=True)
+            self._coming.start()
+
+    def _await(self) -> None:
+        if (coming := self._coming) is not None:
+            coming.join()
+            self._coming = None
+
+    def _let_go(self) -> None:
+        self._await()
+        self._idle.clear()
+
+    def _prepare(self) -> None:
+        with suppress(Exception):  # who borrows one tries again, and is told why it fails
+            self._idle.append(self._open())
 
     def borrow(self) -> Borrowed:
         """Lend an instance, which the caller gives back by closing what is returned."""
+        self._await()
         while self._idle:
             with suppress(IndexError):  # another thread was quicker
                 instance = self._idle.pop()

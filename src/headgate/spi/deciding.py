@@ -130,7 +130,7 @@ class Decides(ABC):
         return self._spec.operation is Operation.DELETE or bool(record.get(DELETE))
 
     def _key(self, row: Row) -> tuple[object, ...]:
-        return tuple(row[k] for k in self._spec.key)
+        return tuple([row[k] for k in self._spec.key])  # quicker than a generator, for every record
 
     def _decide(self, record: Row, found: list[int]) -> None:
         """What becomes of one record, whose key `found` rows have."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Any, Final, Protocol, runtime_checkable
 
 from headgate.model.errors import Fenced
 from headgate.model.sent import OVERTAKEN, Sent
 from headgate.model.write import Ticket
+
+NO_ANSWERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Outbox(Protocol):
@@ -36,11 +39,14 @@ class Outbox(Protocol):
         """What was sent since the last checkpoint, in the order in which it was entered."""
         ...
 
-    def enter(self, ticket: Ticket, sent: Sequence[Sent]) -> None:
+    def enter(self, ticket: Ticket, sent: Sequence[Sent], answers: Mapping[str, Any] = NO_ANSWERS) -> None:
         """Keep what is about to be sent; it is on the disk when this returns.
 
+        Args:
+            answers: to what was sent before, kept with it (`answered`).
+
         Raises:
-            Fenced: somebody else has claimed the scope; nothing may be sent.
+            Fenced: somebody else has claimed the scope; nothing may be sent. The answers are kept all the same.
         """
         ...
 
@@ -92,8 +98,9 @@ class MemoryOutbox:
         with self._lock:
             return list(self._sent.get(scope, {}).values())
 
-    def enter(self, ticket: Ticket, sent: Sequence[Sent]) -> None:
+    def enter(self, ticket: Ticket, sent: Sequence[Sent], answers: Mapping[str, Any] = NO_ANSWERS) -> None:
         """See `Outbox`."""
+        self.answered(ticket, answers)
         with self._lock:
             self._check(ticket)
             self._sent.setdefault(ticket.scope, {}).update({s.id: s for s in sent})

@@ -7,14 +7,15 @@ things), a `Session` (how statements are run), and a loader for the stage's colu
 
 from __future__ import annotations
 
+from headgate.spi.grounds import DUPLICATE, MISSING, REPEATED, Ground
+from headgate.spi.unheld import Unheld, Why
+
 from .checkpoints import STATE, Checkpoints
 from .dialect import Dialect, Target
-from .grounds import DUPLICATE, MISSING, REPEATED, Ground
 from .parameters import with_parameters
 from .session import Refused, Session, swallowed
 from .staged import Staged
 from .statements import DECIDED, EXTRA, GONE, KEPT, STAGE, TEMPORARY, StageColumn, Statements, changes_schema
-from .unheld import Unheld, Why
 
 __all__ = [
     "DECIDED",

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.write import Matched, Operation, Refusal, WriteSpec
+from headgate.spi.grounds import AMBIGUOUS, DUPLICATE, EXISTING, HELD, MISSING, REPEATED, Ground
 
 from . import statements as st
 from .dialect import Dialect, Target
-from .grounds import AMBIGUOUS, DUPLICATE, EXISTING, HELD, MISSING, REPEATED, Ground
 from .journal import JournaledStatements
 from .session import Refused, Session
 

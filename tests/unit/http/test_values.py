@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.connectors.http.rest.values import give, rows_of
+from headgate.connectors.http.rest.values import columns_of, give, rows_of
 from headgate.model.types import KINDS, FieldType
 
 MOMENTS = st.datetimes()
@@ -45,7 +45,7 @@ def batches(draw: st.DrawFn) -> pa.RecordBatch:
 
 @given(batches())
 def test_rows_are_what_arrow_makes_of_a_batch(batch: pa.RecordBatch) -> None:
-    rows = rows_of(batch)
+    rows = rows_of(batch.schema.names, columns_of(batch))
     assert rows == batch.to_pylist()
     moments = [v for row in rows for v in row.values() if isinstance(v, datetime) and v.tzinfo is not None]
     assert all(v.utcoffset() == timedelta(0) for v in moments)

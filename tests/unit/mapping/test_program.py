@@ -172,3 +172,24 @@ def test_inference_is_certain_or_text(values: list[str | None], expected: str) -
     found = inference.types()
     inference.close()
     assert (str(found["a"]), str(found["b"])) == (expected, "date")
+
+
+@pytest.mark.parametrize(
+    ("fields", "more", "planned"),
+    [
+        ({"n": {"type": "integer", "required": True}}, {}, False),
+        ({"n": {"expr": "n || '0'", "type": "integer"}}, {}, True),
+        ({"n": {"type": "integer", "check": "n > 0"}}, {}, True),
+        ({"n": {"type": "integer", "transform": ["trim"]}}, {}, True),
+        ({"n": {"type": "date", "format": "%d.%m.%Y"}}, {}, True),
+        ({"n": {"type": "integer"}}, {"filter": "n <> ''"}, True),
+    ],
+)
+def test_why_a_record_is_bad_is_asked_beforehand_only_in_words_that_somebody_wrote(
+    fields: dict[str, Any], more: dict[str, Any], planned: bool
+) -> None:
+    p = program(fields, pa.schema([("n", pa.string())]), **more)
+    assert [q._planned for q in p._queries.why] == [planned]
+    answer = p.map(batch({"n": ["x"]}), 0)
+    assert len(answer.rejects) == 1
+    p.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -84,16 +86,46 @@ def test_few_are_kept(instances: Instances) -> None:
     assert len(instances._idle) == 4
 
 
+def test_one_that_is_wanted_soon_is_opened_before_it_is_borrowed(
+    instances: Instances, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openers: list[threading.Thread] = []
+    real = duckdb.connect
+
+    def connect(*args: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        openers.append(threading.current_thread())
+        return real(*args, **options)
+
+    monkeypatch.setattr(duckdb, "connect", connect)
+    instances.soon()
+    instances.soon()  # it is coming already
+    with instances.borrow() as own:
+        assert own.con.execute("SELECT twice(21)").fetchall() == [(42,)]
+    instances.soon()  # it is there already
+    with instances.borrow() as own:
+        assert len(openers) == 1
+    assert openers[0] is not threading.current_thread()
+
+
+def test_why_none_can_be_opened_is_told_who_borrows_one() -> None:
+    wrong = Instances({"no_such_setting": 1})
+    wrong.soon()
+    with pytest.raises(duckdb.Error, match="no_such_setting"):
+        wrong.borrow()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_forked_process_has_its_own() -> None:
     code = """if True:
         import os
+        from headgate.connectors.files.csv_fast import _instances as other
         from headgate.mapping.sql import _instances, connect
         connect().close()
         assert len(_instances._idle) == 1
+        other.soon()
         if pid := os.fork():
             raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        with connect() as own:
+        with connect() as own, other.borrow():
             raise SystemExit(own.con.execute("SELECT 1").fetchall() != [(1,)])
     """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,8 +8,8 @@ from headgate.connectors.postgres.dialect import PostgresDialect
 from headgate.model.table import Column
 from headgate.model.types import FieldType
 from headgate.model.write import Operation, WriteField, WriteSpec
+from headgate.spi.grounds import MISSING
 from headgate.sql import Statements, Target, changes_schema
-from headgate.sql.grounds import MISSING
 
 FIELDS = (WriteField("k", FieldType("bigint")), WriteField("v", FieldType.parse("decimal(6,2)"), keeps=True))
 TARGET = Target('"t"', {f.name: Column(f.name, f.type) for f in FIELDS}, ("ctid",), unique=True)

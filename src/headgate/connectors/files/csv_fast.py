@@ -32,6 +32,11 @@ _BUFFER = 8 << 20
 _instances = Instances({"threads": 1, "memory_limit": "300MB", "enable_external_file_cache": False})
 
 
+def soon() -> None:
+    """Say that a file is about to be read."""
+    _instances.soon()
+
+
 class FastReader:
     """Reads the records of a UTF-8 file from some line on, as far as it can vouch for them.
 

@@ -29,13 +29,14 @@ class Row:
         return not any(self.cells)
 
 
-_KINDS = (
-    ("integer", re.compile(r"[-+]?\d{1,3}(?:[ ,.']\d{3})+|[-+]?\d+")),
-    ("number", re.compile(r"[-+(]?[$€£]?\s?\d*[.,]?\d+(?:[eE][-+]?\d+)?\s?[%)€]?")),
-    ("date", re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d(\.\d+)?)?")),
-    ("uuid", re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")),
-    ("address", re.compile(r"[^@\s]+@[^@\s]+\.\w+|https?://\S+|www\.\S+")),
-    ("code", re.compile(r"(?=[^\s]*\d)[A-Z0-9][A-Z0-9./#-]*")),
+# In this order, in one pattern: every value of a sample is looked at.
+_KINDS = re.compile(
+    r"(?P<integer>[-+]?\d{1,3}(?:[ ,.']\d{3})+|[-+]?\d+)"
+    r"|(?P<number>[-+(]?[$€£]?\s?\d*[.,]?\d+(?:[eE][-+]?\d+)?\s?[%)€]?)"
+    r"|(?P<date>\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)"
+    r"|(?P<uuid>[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})"
+    r"|(?P<address>[^@\s]+@[^@\s]+\.\w+|https?://\S+|www\.\S+)"
+    r"|(?P<code>(?=[^\s]*\d)[A-Z0-9][A-Z0-9./#-]*)"
 )
 _NAME = re.compile(r"[^\W\d][\w .\-/()#%&°:?']{0,60}")
 _COMMON = frozenset(
@@ -51,10 +52,11 @@ _COMMON = frozenset(
 
 
 def kind_of(cell: Cell) -> str:
-    if not cell or not cell.strip():
+    cell = cell.strip() if cell else ""
+    if not cell:
         return ""
-    cell = cell.strip()
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(cell)), "text")
+    found = _KINDS.fullmatch(cell)
+    return str(found.lastgroup) if found is not None else "text"
 
 
 def is_header(rows: Sequence[Row], top: int, given: Sequence[str] | None) -> tuple[bool, float]:

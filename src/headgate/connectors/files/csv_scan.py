@@ -11,7 +11,7 @@ import pyarrow as pa
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Origin
 
-from . import detect
+from . import csv_fast, detect
 from .base import Input
 from .blanks import splitter
 from .csv_fast import FastReader
@@ -26,6 +26,7 @@ def open_csv(given: Input, sheet: str | None = None) -> CsvScan:  # noqa: ARG001
     Raises:
         SourceError: nothing is in it, or an option names what is not there.
     """
+    csv_fast.soon()  # while the file is looked at
     return CsvScan(given, detect.look(given))
 
 

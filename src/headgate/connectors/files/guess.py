@@ -179,15 +179,13 @@ def _without_quote(sample: str, dialect: Dialect, notes: list[str]) -> Dialect:
     reader = splitter(dialect, None)
     found = reader.records(*reader.lines(sample), last=True)
     bad = sum(b.code == "RD03" for b in found.bad)
-    plain = _score(sample, replace(dialect, quote="", escape=""))
-    if (
-        bad > 2
-        and bad > 0.2 * sum(dialect.quote in line for line in sample.split(dialect.newline))
-        and plain > _score(sample, dialect)
-    ):
-        notes.append(f"{dialect.quote} is text here, it does not enclose values")
-        return replace(dialect, quote="", escape="")
-    return dialect
+    if bad <= 2 or bad <= 0.2 * sum(dialect.quote in line for line in sample.split(dialect.newline)):
+        return dialect
+    plain = replace(dialect, quote="", escape="")
+    if _score(sample, plain) <= _score(sample, dialect):
+        return dialect
+    notes.append(f"{dialect.quote} is text here, it does not enclose values")
+    return plain
 
 
 def _longer(sample: str, dialect: Dialect) -> Dialect:

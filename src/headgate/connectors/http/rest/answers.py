@@ -72,7 +72,7 @@ def verdicts(reply: Reply, parcel: Parcel, resource: ResourceSpec) -> list[Verdi
             return [_verdict(spec, resource, body, reply, parcel.name)]
         # Of several records that an answer says nothing of it holds what it holds for all of them.
         one = _verdict(spec, resource, body, reply, parcel.name)
-        return [Verdict(one.what, reason=one.reason, created=one.created) for _ in items]
+        return [Verdict(one.what, reason=one.reason, created=one.created)] * len(items)
     return _of_entries(spec, reply, parcel, resource)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import structs
@@ -12,6 +14,7 @@ from headgate.model.write import Operation, Refusal, WriteSpec
 from headgate.spi.deciding import SKIPS, Change
 
 from .answers import DONE, MISSING, UNKNOWN, Verdict
+from .requests import Item
 
 _CONFLICT: Final = "409"
 
@@ -21,6 +24,41 @@ def became(change: Change, verdict: Verdict) -> Change:
     if change.action is Outcome.CREATED and verdict.created is False:
         return structs.replace(change, action=Outcome.UPDATED)
     return change
+
+
+class Tally:
+    """What the verdicts of a sending come to.
+
+    Args:
+        spec: what was asked for.
+
+    Attributes:
+        counts: records of the source with what was done, by what it was.
+        swept: how many others are gone, or marked, as the source has them no more.
+        refusals: of records of the source.
+        open: of the others, what was not done.
+    """
+
+    def __init__(self, spec: WriteSpec) -> None:
+        self._spec = spec
+        self.counts: Counter[Outcome] = Counter()
+        self.swept = 0
+        self.refusals: list[Refusal] = []
+        self.open: list[tuple[Item, Verdict]] = []
+
+    def add(self, said: Iterable[tuple[Item, Verdict]]) -> None:
+        """Count these."""
+        for item, verdict in said:
+            change = item.change
+            if verdict.what == DONE:
+                if change.number is None:
+                    self.swept += 1
+                else:
+                    self.counts[became(change, verdict).action] += 1
+            elif (found := refusal(self._spec, change, verdict)) is not None:
+                self.refusals.append(found)
+            else:
+                self.open.append((item, verdict))
 
 
 def refused(change: Change, code: str, reason: str, field: str = "") -> Refusal:

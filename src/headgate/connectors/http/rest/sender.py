@@ -324,7 +324,9 @@ class Sender:
 
     def _words(self, status: int, raw: bytes) -> str:
         head = raw[: _HEAD * _EXCERPT].decode(errors="replace")
-        text = self.client.secrets.hide(" ".join("".join(c if c.isprintable() else " " for c in head).split()))
+        if not head.isprintable():  # character by character takes longer than the rest of a good answer
+            head = "".join(c if c.isprintable() else " " for c in head)
+        text = self.client.secrets.hide(" ".join(head.split()))
         text = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
         return f"{status} {phrase(status)}{f': {text}' if text else ''}"
 

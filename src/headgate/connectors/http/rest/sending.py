@@ -90,15 +90,20 @@ class Sending:
     Args:
         desk: what it takes.
         pool: runs as many requests at once as the connection allows.
-        tell: is told how many records have a verdict, whenever there are more.
+        take: is given records with their verdicts as they come; the order is not fixed.
     """
 
-    def __init__(self, desk: Desk, pool: ThreadPoolExecutor, tell: Callable[[int], None]) -> None:
-        self._desk, self._pool, self._tell = desk, pool, tell
+    def __init__(
+        self, desk: Desk, pool: ThreadPoolExecutor, take: Callable[[Sequence[tuple[Item, Verdict]]], None]
+    ) -> None:
+        self._desk, self._pool, self._take_in = desk, pool, take
         self._begun: list[Parcel] = []
-        self._window = 2 * desk.sender.client.options.concurrency
+        self._answers: dict[str, Any] = {}
+        """Those that are not kept yet; they are together with what is entered next, as the disk is waited for each time."""
+        self._step = desk.sender.client.options.concurrency
+        self._window = 2 * self._step
 
-    def run(self, parcels: Iterator[Parcel]) -> list[tuple[Item, Verdict]]:
+    def run(self, parcels: Iterator[Parcel]) -> None:
         """Send them; the order in which they arrive is not fixed. They are taken as there is room for them.
 
         Raises:
@@ -107,33 +112,46 @@ class Sending:
         """
         going: dict[Future[Told], Parcel] = {}
         again: deque[Parcel] = deque()
-        said: list[tuple[Item, Verdict]] = []
+        made: deque[Parcel] = deque()
         try:
+            # So many as go at once; the others are made while these are under way.
+            self._begin(made, parcels, again, going)
             while True:
-                self._begin(again, parcels, going)
+                self._begin(made, parcels, again, going)
                 if not going:
-                    return said
-                said += self._taken(self._some(going), again, going)
-                self._tell(len(said))
+                    return
+                made += islice(parcels, self._step - len(made))
+                self._take_in(self._taken(self._some(going), again, going))
         except BaseException:
             self._desk.sender.cancel()
             self._take_rest(going)
             raise
 
-    def _begin(self, again: deque[Parcel], parcels: Iterator[Parcel], going: dict[Future[Told], Parcel]) -> None:
+    def _begin(
+        self, made: deque[Parcel], parcels: Iterator[Parcel], again: deque[Parcel], going: dict[Future[Told], Parcel]
+    ) -> None:
         """Have as many on their way as the window takes, each entered before it is sent. What is sent again comes after what
         was not sent yet, so that what goes well is seen between failures."""
-        room = self._window - len(going)
-        chosen = list(islice(parcels, room))
+        room = min(self._step, self._window - len(going))
+        chosen = [made.popleft() for _ in range(min(room, len(made)))]
+        chosen += islice(parcels, room - len(chosen))
         chosen += [again.popleft() for _ in range(min(room - len(chosen), len(again)))]
         self._begun = chosen
-        if self._desk.ticket is not None and chosen:
-            self._desk.outbox.enter(self._desk.ticket, [Sent(p.id, self._entry(p)) for p in chosen])
-            for parcel in chosen:
-                parcel.entered = time.monotonic()
+        self._keep_all(chosen)
         for parcel in chosen:  # a signal may come between any two
             parcel.handed = True
             going[self._pool.submit(self._send, parcel)] = parcel
+
+    def _keep_all(self, chosen: Sequence[Parcel]) -> None:
+        """Enter what is about to be sent, with the answers that have come."""
+        outbox, ticket = self._desk.outbox, self._desk.ticket
+        if ticket is not None and chosen:
+            outbox.enter(ticket, [Sent(p.id, self._entry(p)) for p in chosen], self._answers)
+            for parcel in chosen:
+                parcel.entered = time.monotonic()
+        elif ticket is not None:
+            outbox.answered(ticket, self._answers)
+        self._answers = {}
 
     def _some(self, going: dict[Future[Told], Parcel]) -> set[Future[Told]]:
         """Requests that have ended: as many as half of the window at once where they come quickly, as keeping their answers takes a
@@ -164,7 +182,7 @@ class Sending:
     ) -> tuple[list[tuple[Item, Verdict]], BaseException | None]:
         """What the requests that have ended came to, and what the sending has to end with, if it has to."""
         said: list[tuple[Item, Verdict]] = []
-        answers: dict[str, Any] = {}
+        answers = self._answers
         failed: BaseException | None = None
         for future in done:
             parcel = going.pop(future)
@@ -178,18 +196,14 @@ class Sending:
             except BaseException as e:  # noqa: BLE001 - raised again once the others' answers are kept
                 failed = failed or e
                 continue
-            verdicts_ = [(item, self._in_words(verdict)) for item, verdict in told.verdicts]
+            verdicts_ = [(i, self._in_words(v) if v.reason else v) for i, v in told.verdicts]
             said += verdicts_
             again.extend(told.again)
             answers[parcel.id] = self._answer(parcel, verdicts_)
-        if self._desk.ticket is not None:
-            self._desk.outbox.answered(self._desk.ticket, answers)
         return said, failed
 
     def _in_words(self, verdict: Verdict) -> Verdict:
         """The verdict with a reason that can be shown: APIs repeat what they were sent."""
-        if not verdict.reason:
-            return verdict
         reason = self._desk.sender.client.secrets.hide(verdict.reason)
         reason = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
         return verdict if reason == verdict.reason else structs.replace(verdict, reason=reason)
@@ -207,7 +221,8 @@ class Sending:
         wait(going)
         self._take(list(going), deque(), going)
         if self._desk.ticket is not None:
-            self._desk.outbox.answered(self._desk.ticket, {p.id: NEVER_SENT for p in never if not p.again})
+            never_sent = {p.id: NEVER_SENT for p in never if not p.again}
+            self._desk.outbox.answered(self._desk.ticket, self._answers | never_sent)
 
     # In the pool's threads
 

@@ -21,6 +21,9 @@ from .paths import at, drop, is_path, put
 from .template import ENCODER, Values, nothing_there
 from .values import DECODER, Foreign, JsonText, give, giver, image, plain, take
 
+Fields = dict[str, Any]
+"""Values by the names of fields, as JSON has them."""
+
 
 class Shape:
     """Turns records of an API into rows and back.
@@ -76,6 +79,11 @@ class Shape:
         if name in self._entries:
             return self._entries[name].read(found)
         return self._kept(name, found) if self._own else found
+
+    @property
+    def settles(self) -> bool:
+        """Whether the API keeps values in a form of its own, so that `settle` has something to do."""
+        return self._own
 
     def settle(self, row: Row) -> None:
         """Put the values of a row into the form that the API keeps them in."""
@@ -232,7 +240,18 @@ class Shape:
                 put(made, name, self._sent(name, wire))
         return made
 
-    def values(self, row: Row, sent: Iterable[str], id_: Any, *, nulls: bool, there: Any = None) -> Values:
+    def given(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """A column's values as JSON has them, where the API keeps all as they are sent.
+
+        Raises:
+            ValueError: JSON has no way to write one.
+        """
+        way = self._givers[name]
+        return values if way is None else [None if v is None else way(v) for v in values]
+
+    def values(
+        self, row: Row, sent: Iterable[str], id_: Any, *, nulls: bool, there: Any = None, fields: Fields | None = None
+    ) -> Values:
         """What templates are filled in with.
 
         Args:
@@ -241,11 +260,12 @@ class Shape:
             id_: the API's own id of the record.
             nulls: whether fields without a value are sent.
             there: the API's record before the change.
+            fields: the row's values as `given` makes them, where they are made already.
 
         Raises:
             ValueError: two fields have no room beside each other, or JSON has no way to write a value.
         """
-        fields = self._wired(row)
+        fields = self._wired(row) if fields is None else fields
         if apart := self._apart_names:
             sent = [n for n in sent if n not in apart]
         if sent is row and self._flat and not self._own:
@@ -277,7 +297,7 @@ class Shape:
             made[name] = None if given is None else entries.sent(given, had)
         return made
 
-    def _wired(self, row: Row) -> dict[str, Any]:
+    def _wired(self, row: Row) -> Fields:
         if self._own:
             return {n: self.wire(n, v) for n, v in row.items() if v.__class__ is not Foreign}
         givers = self._givers

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.model.types import IMAGE, INTEGERS, FieldType
-from headgate.sql import Why
+from headgate.spi.unheld import Why
 
 from .paths import at
 from .template import ENCODER
@@ -71,8 +71,8 @@ def giver(of: FieldType) -> Callable[[Any], Any] | None:
     return _GIVERS.get(of.kind)
 
 
-def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The same as `to_pylist`, which looks a time's zone up for every value."""
+def columns_of(batch: pa.RecordBatch) -> list[list[Any]]:
+    """The values of each column, as `to_pylist` gives them, which looks a time's zone up for every value."""
     columns = []
     for column in batch.columns:
         if pa.types.is_timestamp(column.type) and column.type.tz == "UTC":
@@ -80,7 +80,11 @@ def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
             columns.append([None if v is None else v.replace(tzinfo=UTC) for v in bare])
         else:
             columns.append(column.to_pylist())
-    names = batch.schema.names
+    return columns
+
+
+def rows_of(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Values of columns row by row, by the columns' names."""
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
@@ -94,7 +98,7 @@ def _time(value: datetime) -> str:
     if not value.tzinfo:
         return value.isoformat()
     if value.tzinfo is UTC:
-        return value.replace(tzinfo=None).isoformat() + "Z"
+        return f"{value.isoformat()[:-6]}Z"  # +00:00
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -15,29 +15,34 @@ from msgspec import structs
 from headgate.connectors.http.resource import ResourceSpec
 from headgate.model.codes import CODES
 from headgate.model.errors import Cancelled, DestinationError
-from headgate.model.outcome import Outcome
+from headgate.model.outcome import Account, Outcome
 from headgate.model.sent import Sent
 from headgate.model.write import ACTION, KEEP, NUMBER, OLD, Images, Matched, Operation, Refusal, WriteSpec
 from headgate.spi.deciding import Change, Decides, Row, same
 from headgate.spi.outbox import Outbox
-from headgate.sql import Unheld
+from headgate.spi.unheld import Unheld
 
 from .answers import DONE, MISSING, UNKNOWN, Verdict
 from .earlier import Earlier, concluded, mark
 from .finder import Finder
 from .ids import told
 from .imaging import Imaging
+from .items import Items, LackingError, is_foreign
 from .jobs import Jobs
 from .paths import at
-from .refusals import became, field_of, refusal, refused
-from .requests import Item, Parcel, check_fits, many_of, varies
+from .records import Records
+from .refusals import Tally, became, field_of, refusal, refused
+from .requests import Item, Parcel
 from .sender import Sender
 from .sending import Desk, Sending, parcels
-from .shape import Shape
-from .template import UnfitError, Values, names, text
+from .shape import Fields, Shape
+from .template import UnfitError, text
 from .there import There
-from .values import Foreign, JsonText, matches, rows_of, unwritable
+from .values import Foreign, unwritable
 from .ways import NAMES, endpoints, way
+
+_Todo = tuple[str, Change, Row | None, Fields | None]
+"""A change with the name of its endpoint, the record it is about, and its fields where those are made already."""
 
 
 class RestWriter(Decides):
@@ -73,15 +78,18 @@ class RestWriter(Decides):
         self._imaging = Imaging(self._shape, self._marks)
         self._jobs = Jobs(sender, resource, list(self._shape.types), self._general, spec.key)
         self._earlier = Earlier((), {})
-        # Of records that are created without asking, whose fields are all written always.
-        plain = spec.operation is not Operation.UPDATE and all(f.when == "always" for f in spec.fields)
-        self._plain = list(self._shape.types) if plain else []
+        other = "created" if spec.operation is Operation.UPDATE else "updated"
+        self._blind = [f.name for f in spec.fields if f.when != other]
+        """The fields that are written without asking what is there."""
+        # Nothing is to be decided of these: every record is created, whatever is there.
+        self._appends = spec.operation is Operation.APPEND and not spec.planned and not spec.deletes
+        self._written = Records(self._shape)
         self._unheld = Unheld(spec, unwritable)
         self._done: list[tuple[Change, Verdict, Item | None]] = []
         self._swept: list[tuple[Change, Mapping[str, str | None]]] = []
         self._partly: set[int] = set()
         """Numbers of records of which some columns are to stay as they are."""
-        self._asks: dict[str, tuple[bool, bool]] = {}
+        self._made = Items(self._shape, self._endpoints, self._general, self._marks, self._imaging)
         self._matched = self._finished = False
         self._cancelled = threading.Event()
         self._tell: Callable[[int], None] = lambda _: None
@@ -93,13 +101,7 @@ class RestWriter(Decides):
     def write(self, batch: pa.RecordBatch) -> None:
         """Hand over mapped records."""
         self._check_open()
-        rows = rows_of(self._unheld.without(batch))
-        for name in (f.name for f in self._spec.fields if f.type.kind == "json"):
-            for row in rows:
-                row |= {n: JsonText(row[n]) for n in (name, OLD + name) if row.get(n) is not None}
-        for row in rows:
-            self._shape.settle(row)
-        self._records += rows
+        self._written.add(self._unheld.without(batch))
 
     # Deciding
 
@@ -110,6 +112,9 @@ class RestWriter(Decides):
         self._there, self._done, self._unfit = There(self._shape), [], {}
         self._rows = self._there.rows
         self._earlier = Earlier(self._left(), self._endpoints)
+        if self._streams:
+            return self._unheld.counted(self._appended())
+        self._records += self._written.taken()
         if self._lists:
             from .listing import listed  # which takes what reads APIs along
 
@@ -133,6 +138,33 @@ class RestWriter(Decides):
         also = (old for _, old in self._swept)
         self._shape.also(deleted, (name for image in chain(images, also) for name in image))
         return self._unheld.counted(matched)
+
+    @property
+    def _streams(self) -> bool:
+        """Whether the records become rows only when their turn to be sent comes."""
+        return self._appends and not self._earlier
+
+    def _appended(self) -> Matched:
+        """Records of which nothing is to be decided."""
+        self._changes, self._decided = [], Matched(Account())
+        self._decided.account.read = len(self._written)
+        matched = self._result([], [])
+        matched.account.add(Outcome.CREATED, len(self._written))
+        return matched
+
+    def _created(self) -> Iterator[tuple[Change, Row, Fields | None]]:
+        """The changes of those, made as they are taken, with their records, and their fields where those are made already."""
+        names = self._blind
+        whole = len(names) == len(self._spec.fields)
+        for row, fields in self._written.with_fields(names):
+            values = row if whole and fields is not None else {n: row[n] for n in names}
+            yield Change(Outcome.CREATED, row[NUMBER], values), row, fields
+
+    def changes(self) -> Iterator[pa.RecordBatch]:
+        """See `headgate.spi.destination.Writer.changes`."""
+        if self._streams:
+            self._changes = [change for change, _, _ in self._created()]
+        return super().changes()
 
     def _left(self) -> Sequence[Sent]:
         ticket = self._spec.ticket
@@ -206,15 +238,7 @@ class RestWriter(Decides):
             self._changes.append(Change(Outcome.DELETED, number, self._key_values(record)))
             return
         update = operation is Operation.UPDATE
-        if self._plain:
-            self._changes.append(Change(Outcome.CREATED, number, {n: record[n] for n in self._plain}))
-            return
-        other = "created" if update else "updated"
-        values = {
-            f.name: record[f.name]
-            for f in self._spec.fields
-            if f.when != other and not (update and record.get(KEEP + f.name))
-        }
+        values = {n: record[n] for n in self._blind if not (update and record.get(KEEP + n))}
         self._changes.append(Change(Outcome.UPDATED if update else Outcome.CREATED, number, values))
 
     def _is(self, action: Outcome, record: Row, left: Sequence[Row]) -> bool | None:
@@ -232,7 +256,7 @@ class RestWriter(Decides):
         """The same for an item whose request was not answered, of what was read back."""
         action = self._does(item.change)
         if action is Outcome.DELETED:
-            return not records and not _is_foreign(item.key)  # which find cannot be asked for
+            return not records and not is_foreign(item.key)  # which find cannot be asked for
         if action is Outcome.CREATED:  # nobody had this key before
             return bool(records)
         values = self._marks if action is not item.change.action else item.change.values
@@ -260,25 +284,46 @@ class RestWriter(Decides):
             self._sender, self._resource, list(self._shape.types), self._general, self._finder, self._is_done,
             self._outbox, self._spec.ticket, self._kept, self._jobs,
         )  # fmt: skip
-        by_action = self._by_action()
-        ways = {a: way(a, self._endpoints, self._spec.table) for a in by_action}  # before anything is sent
-        todo = ((ways[a], change) for a in NAMES for change in by_action.get(a, ()))
-        items: Iterable[tuple[str, Item]] = self._items(todo, not_done, left)
+        items: Iterable[tuple[str, Item]] = self._items(self._todo(), not_done, left)
         first: list[Parcel] = []
         if self._earlier:
             first, items = self._earlier.first(list(items))
-        said = Sending(desk, self._pool, self._tell).run(chain(first, parcels(items, self._endpoints)))
-        self._done += [(item.change, verdict, item) for item, verdict in said]
-        not_done += [r for item, v in said if (r := refusal(self._spec, item.change, v)) is not None]
-        done = [became(item.change, v) for item, v in said if v.what == DONE]
-        left += self._still_there([(i, v) for i, v in said if i.change.number is None and v.what != DONE])
-        return replace(self._unheld.counted(self._result(done, not_done)), left=left)
+        tally, count = Tally(self._spec), 0
+
+        def take(said: Sequence[tuple[Item, Verdict]]) -> None:
+            nonlocal count
+            tally.add(said)
+            if not self._streams:  # nobody asks for them again
+                self._done += [(item.change, verdict, item) for item, verdict in said]
+            count += len(said)
+            self._tell(count)
+
+        Sending(desk, self._pool, take).run(chain(first, parcels(items, self._endpoints)))
+        left += self._still_there(tally.open)
+        found = self._result([], not_done + tally.refusals)
+        found.account.outcomes.update(tally.counts)
+        found.account.mirror_deleted += tally.swept
+        return replace(self._unheld.counted(found), left=left)
+
+    def _todo(self) -> Iterator[_Todo]:
+        """What is to be done."""
+        if self._streams:
+            name = way(Outcome.CREATED, self._endpoints, self._spec.table)
+            return ((name, *created) for created in self._created())
+        by_action = self._by_action()
+        ways = {a: way(a, self._endpoints, self._spec.table) for a in by_action}  # before anything is sent
+        by_number = {} if self._spec.ticket is None else {r[NUMBER]: r for r in self._records}
+        return (
+            (ways[a], c, by_number.get(c.number) if c.number is not None else None, None)
+            for a in NAMES
+            for c in by_action.get(a, ())
+        )
 
     def _still_there(self, said: Sequence[tuple[Item, Verdict]]) -> list[str]:
         """Records that mirror would have gone and that may still be there, with the reasons. That an API knows nothing of a
         record that it has just listed may also mean that the endpoint is another one."""
         finder, told = self._finder, []
-        asked = [(i.key, i.values) for i, v in said if v.what == MISSING and not _is_foreign(i.key)]
+        asked = [(i.key, i.values) for i, v in said if v.what == MISSING and not is_foreign(i.key)]
         found = finder.find(asked, self._pool) if finder is not None else {}
         gone = {key for key, _ in asked if finder is not None and not found.get(key)}
         for item, verdict in said:
@@ -293,77 +338,25 @@ class RestWriter(Decides):
             found.setdefault(self._does(change), []).append(change)
         return found
 
-    def _items(
-        self, todo: Iterable[tuple[str, Change]], not_done: list[Refusal], left: list[str]
-    ) -> Iterator[tuple[str, Item]]:
+    def _items(self, todo: Iterable[_Todo], not_done: list[Refusal], left: list[str]) -> Iterator[tuple[str, Item]]:
         """What is sent, made as it is taken; what cannot be sent is refused, or left as it is where it is none of the source's."""
-        marked = {} if self._spec.ticket is None else {r[NUMBER]: r for r in self._records}
-        for name, change in todo:
-            record = marked.get(change.number) if change.number is not None else None
+        marks = self._spec.ticket is not None
+        for name, change, record, fields in todo:
+            there, row = None, None
+            if change.row is not None:
+                there, row = self._there.records[change.row], self._rows[change.row]
+            told_by = mark(record) if marks and record is not None else 0
+            partly = change.number in self._partly
             try:
-                item = self._item(change, name, mark(record) if record is not None else 0)
-                self._check_item(item, name)
-                yield name, item
-            except (ValueError, UnfitError, _LackingError) as e:
+                yield name, self._made.item(change, name, told_by, there, row, fields, partly=partly)
+            except (ValueError, UnfitError, LackingError) as e:
                 if change.number is None:
                     left.append(f"{self._named(change)}: {e}")
-                elif isinstance(e, _LackingError):
+                elif isinstance(e, LackingError):
                     not_done.append(refused(change, "DE04", CODES["DE04"].meaning, e.field))
                 else:
                     field = field_of(self._spec, e.field) if isinstance(e, UnfitError) else ""
                     not_done.append(refused(change, "DE05", str(e), field))
-
-    def _item(self, change: Change, name: str, mark_: int) -> Item:
-        values, there, id_ = change.values, None, None
-        endpoint = self._endpoints[name]
-        self._check_required(change, values)
-        sent: Iterable[str] = values
-        if change.row is not None:
-            there = self._there.records[change.row]
-            if self._resource.partial and matches(there, self._resource.partial):
-                raise ValueError("the API gives this record in part only, so it is left as it is")
-            id_ = at(there, self._resource.id)
-            if self._does(change) is not change.action:
-                values = self._rows[change.row] | self._marks
-                whole = [n for n in values if n not in self._resource.read_only]
-                sent = whole if name == "upsert" else self._marks
-            elif change.action is Outcome.UPDATED and endpoint.send == "changed":
-                old = self._rows[change.row]
-                sent = [n for n, v in values.items() if not same(v, old[n])]
-            if endpoint.send == "changed" and self._does(change) is Outcome.UPDATED:
-                values, sent = self._shape.together(values, sent, self._rows[change.row])
-        if change.action is Outcome.CREATED and self._resource.read_only:
-            sent = [n for n in values if n not in self._resource.read_only]
-        templated = self._shape.values(values, sent, id_, nulls=endpoint.nulls == "send", there=there)
-        marks = self._does(change) is not change.action
-        partly = change.action is Outcome.UPDATED and change.number in self._partly
-        replaces = endpoint.send == "whole" and change.action is Outcome.UPDATED
-        if endpoint.send != "changed" and there is not None and (marks or partly or replaces):
-            more = self._marks if marks else {n: values[n] for n in sent}
-            record = self._shape.whole(there, more, nulls=endpoint.nulls == "send")
-            templated = structs.replace(templated, record=record)
-        if change.row is not None and _is_foreign(values.values()):
-            foreign = {n: self._shape.of(there, n) for n, v in values.items() if isinstance(v, Foreign)}
-            templated = structs.replace(templated, fields={**templated.fields, **foreign})
-        return Item(change, self._key(values), templated, there, mark_)
-
-    def _check_item(self, item: Item, name: str) -> None:
-        """Refuse what cannot be put where the endpoint wants it."""
-        endpoint = self._endpoints[name]
-        if name not in self._asks:
-            self._asks[name] = varies(endpoint), "id" in names([endpoint.path, endpoint.query, endpoint.body])
-        checked, own = self._asks[name]
-        if own and item.change.row is not None:
-            self._check_id(item.values)
-        if checked:
-            check_fits(endpoint, many_of([item], list(self._shape.types), self._general))
-
-    def _check_id(self, values: Values) -> None:
-        if values.id is None and "id" not in values.fields:
-            raise DestinationError(
-                f"a record that find of the resource {self._spec.table} gave has nothing at {self._resource.id!r}, where its own id should be",
-                hint="Say in the resource where that is (id:), and in find where the records are (records:).",
-            )
 
     def _does(self, change: Change) -> Outcome:
         """What it comes to at the API: where mirror marks, a deletion is an update."""
@@ -381,12 +374,6 @@ class RestWriter(Decides):
     def _typed(self, name: str, value: object) -> list[object]:
         """Values written in a definition (one, or a list of them) as rows hold those of that column."""
         return self._shape.typed(name, value if isinstance(value, list) else [value])
-
-    def _check_required(self, change: Change, values: Row) -> None:
-        for name in self._resource.required if change.action is not Outcome.DELETED else ():
-            given = name in values if change.action is Outcome.UPDATED else True
-            if given and values.get(name) is None:
-                raise _LackingError(name)
 
     def _kept(self, item: Item) -> Any:
         """What undo needs of a record that is changed, as the outbox keeps it; and of one that mirror deletes its key."""
@@ -473,6 +460,10 @@ class RestWriter(Decides):
         self._unheld.forget()
         self._finished = self._matched and not self._spec.batched
 
+    def _forget(self) -> None:
+        super()._forget()
+        self._written.forget()
+
     def abort(self) -> None:
         """Send nothing more."""
         self._finished = True
@@ -489,15 +480,3 @@ class RestWriter(Decides):
             raise Cancelled("the run was cancelled")
         if self._finished:
             raise DestinationError("the writer has ended", hint="Open a new one.")
-
-
-class _LackingError(Exception):
-    """A field that must have a value has none."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
-
-
-def _is_foreign(values: Iterable[object]) -> bool:
-    return any(isinstance(v, Foreign) for v in values)
