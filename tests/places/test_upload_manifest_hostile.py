@@ -113,7 +113,7 @@ def test_the_list_is_known_by_its_address_too(outbox: Outbox) -> None:
 
 def test_what_is_guessed_of_the_list_is_said(outbox: Outbox) -> None:
     outbox.put("1.pdf", b"1")
-    listed(outbox, "1.pdf,Łódź", "2.pdf,żółć", encoding="iso8859-2")
+    listed(outbox, "1.pdf,macedoński", encoding="cp1250")
     outbox.define(None, BY_CUSTOMER, transfer=LIST)
     said = outbox("run", "send", "--json")
     assert "which is a guess" in str(said.json["warnings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_no_name_leads_out_of_its_folder(path: str) -> None:
     assert parts[0] == "in"
     assert len(parts) > 1
     assert not {"", ".", ".."} & set(parts)
-    assert name.isprintable()
+    assert not {unicodedata.category(c) for c in name} & {"Cc", "Cs", "Zl", "Zp"}
 
 
 def definition(**more: Any) -> dict[str, Any]:

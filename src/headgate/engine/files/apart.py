@@ -35,11 +35,11 @@ class Taken:
             return any(self._means(one, self._folder(file.parent) / file.name) for one in self._patterns)
         if self._connection == (connection or ""):
             return self.moved_to(path)
-        above, root = (
-            self._address(one, name) for one, name in ((self._source, self._connection), (place, connection))
-        )
-        full = f"{root}/{path}"
-        return above is not None and full.startswith(f"{above}/") and self.moved_to(full[len(above) + 1 :])
+        above = self._address(self._source, self._connection)
+        if above is None:
+            return False
+        full = f"{self._address(place, connection)}/{path}"
+        return full.startswith(f"{above}/") and self.moved_to(full[len(above) + 1 :])
 
     def _address(self, place: Store, connection: str | None) -> str | None:
         """What a place's paths are below; None where it does not say."""
