@@ -13,7 +13,7 @@ import pytest
 
 from headgate.testing.crud import CrudServer
 from support.people import BATCHED, FIND, PEOPLE, PLAIN, changes, held, write_people
-from support.shop import Define, Headgate, Start, finish
+from support.shop import Define, Headgate, Start, finish, freeze
 
 
 @pytest.fixture
@@ -374,7 +374,7 @@ def test_a_job_that_is_not_done_in_time_is_not_begun_again(api: CrudServer, defi
 
 
 def test_who_was_overtaken_sends_nothing_that_was_waiting(
-    api: CrudServer, define: Define, headgate: Headgate, start: Start, monkeypatch: pytest.MonkeyPatch
+    api: CrudServer, define: Define, headgate: Headgate, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HEADGATE_LEASE", "0.5")
     define(concurrency=1)
@@ -384,7 +384,7 @@ def test_who_was_overtaken_sends_nothing_that_was_waiting(
     while not any(c.path == "/people" for c in api.calls):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGSTOP)
+    freeze(process, tmp_path / "state" / "ledger.db")
     time.sleep(1.5)  # as long as it takes until it is given up for dead
     api.delay = 0.0
     assert "7 read = 7 created" in headgate("run", "people").out

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,22 @@ def stopped(process: subprocess.Popen[str]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not stop")
+
+
+def freeze(process: subprocess.Popen[str], ledger: Path) -> None:
+    """Stop a process wherever it is, but while it writes to the ledger: who has stopped there keeps everybody else from it."""
+    deadline = time.monotonic() + 60
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        stopped(process)
+        with closing(sqlite3.connect(ledger, timeout=0, isolation_level=None)) as c:
+            try:
+                c.execute("begin immediate")
+                return
+            except sqlite3.OperationalError:
+                assert time.monotonic() < deadline
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
 
 
 @dataclass
