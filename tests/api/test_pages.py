@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from headgate.connectors.http.source import HttpSource
 from headgate.model.errors import SourceError
 from headgate.testing.server import ApiServer
 from support.api import RECORDS, TEXTS, Ask, Serve, read
@@ -116,6 +117,46 @@ def test_what_cannot_ask_for_the_next_page_is_no_end_of_the_list(
 def test_nothing_in_the_place_of_a_cursor_is_the_end(value: object, serve: Serve, ask: Ask) -> None:
     api = serve([], documents={"/some": json.dumps({"items": RECORDS[:2], "then": value})})
     assert read(ask(api, "/some", records="items", pagination={"type": "cursor", "path": "then"})) == TEXTS[:2]
+
+
+def warned(source: HttpSource) -> tuple[int, object]:
+    """How many records there are, and what is said of them."""
+    (partition,) = source.partitions()
+    with closing(source.open(partition)) as scan:
+        return sum(len(b) for b in scan.batches()), scan.findings.get("warnings", [])
+
+
+@pytest.mark.parametrize(
+    ("request_", "lacks"),
+    [
+        ({"path": "/cursor", "pagination": {"type": "cursor", "path": "meta.cursor"}}, "'meta.cursor'"),
+        ({"path": "/cursor", "pagination": {"type": "cursor", "header": "X-Cursor"}}, "header X-Cursor"),
+        ({"path": "/next", "records": "items", "pagination": {"type": "next", "path": "paging.nxt"}}, "'paging.nxt'"),
+        ({"path": "/page", "pagination": {"type": "page", "more": "has_more"}}, "'has_more'"),
+        ({"path": "/page", "pagination": {"type": "page", "size": 7, "more": "has_more"}}, "'has_more'"),
+        ({"path": "/page", "records": "items", "pagination": {"type": "link"}}, "header Link"),
+    ],
+)
+def test_a_first_page_that_may_not_be_the_only_one_is_said(
+    request_: dict[str, Any], lacks: str, api: ApiServer, ask: Ask
+) -> None:
+    size = request_["pagination"].get("size", 10)
+    said = f"there is no {lacks} in a page of {size} records, so it was taken for the only one: if there are more, correct request.pagination"
+    assert warned(ask(api, **request_)) == (size, [said])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pages_that_follow_each_other_are_no_matter(way: str, api: ApiServer, ask: Ask) -> None:
+    assert warned(ask(api, **WAYS[way])) == (len(RECORDS), [])
+
+
+@pytest.mark.parametrize(("count", "more"), [(9, {}), (10, {"then": None}), (10, {"then": ""})])
+def test_nor_is_a_page_that_is_smaller_or_says_that_it_is_the_last(
+    count: int, more: dict[str, Any], serve: Serve, ask: Ask
+) -> None:
+    api = serve([], documents={"/some": json.dumps({"items": RECORDS[:count]} | more)})
+    asked = ask(api, "/some", records="items", pagination={"type": "cursor", "path": "then"})
+    assert warned(asked) == (count, [])
 
 
 def test_the_api_is_asked_once_however_often_its_records_are_read(api: ApiServer, ask: Ask) -> None:

@@ -18,7 +18,7 @@ from headgate.model.request import AskSpec, OffsetPagination, PagePagination, Re
 from .client import Client, excerpt, origin, with_query
 from .document import Document, NoSuchPath, is_true, members, parse, text
 from .exchange import MOST_BYTES, Answer, Call
-from .paging import NoCursor, Page, Turn, pager
+from .paging import NoCursor, Page, Turn, pager, unsaid
 from .xml import as_json
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -67,6 +67,13 @@ class Asking:
         self.found_path: str | None = None
         self.pages = 0
         """Pages that were answered, those of parents too."""
+        self._followed = False
+        self._doubt = ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be said of what was read: that it may be no more than a beginning."""
+        return [self._doubt] if self._doubt and not self._followed else []
 
     def found(self, spec: RequestSpec, values: Values) -> Iterator[Found]:
         """The pages, for all parents where there are any.
@@ -125,6 +132,12 @@ class Asking:
                 turn = turns.next(found.page)
             except NoCursor as e:
                 raise self._client.failure(call, str(e), "Check request.pagination.") from None
+            self._followed = self._followed or turn is not None
+            if turn is None and spec.pagination is not None and (lacking := unsaid(spec.pagination, found.page)):
+                self._doubt = (
+                    f"there is no {lacking} in a page of {found.page.count:,} records, so it was taken for the only one: "
+                    "if there are more, correct request.pagination"
+                )
             url = found.answer.call.url if turn is not None and turn.url else url
             number += 1
 

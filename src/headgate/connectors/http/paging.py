@@ -18,9 +18,10 @@ from headgate.model.request import (
     Pagination,
 )
 
-from .document import Document, is_true, members, text, what
+from .document import Document, NoSuchPath, is_true, members, text, what
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*!-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]+))?)*)')
+_OFTEN = (10, 20, 25, 30, 50, 100, 200, 250, 500, 1000)
 _COUNT = re.compile(r"[0-9]{1,18}")
 _PARAM = re.compile(r';\s*([\w*!-]+)\s*=\s*(?:"([^"]*)"|([^",;\s]+))')
 
@@ -213,6 +214,32 @@ def pager(spec: Pagination | None) -> Pager:
         case NextPagination():
             return Nexts(spec)
     return Once()
+
+
+def unsaid(spec: Pagination, page: Page) -> str:
+    """What of the signs that lead to the next page a page lacks, as large as pages often are, for people.
+
+    Many APIs leave them out on the last page, so only where there is one page of such a size they may have been looked for in the
+    wrong place.
+    """
+    if page.count not in (getattr(spec, "size", None), *_OFTEN):
+        return ""
+    match spec:
+        case LinkPagination():
+            return "" if "link" in page.headers else "header Link"
+        case CursorPagination(header=str(header), more=None):
+            return "" if header.lower() in page.headers else f"header {header}"
+        case CursorPagination() | NextPagination():
+            path = getattr(spec, "more", None) or spec.path
+        case _:
+            path = spec.more
+    if path is None or page.document is None:
+        return ""
+    try:
+        page.document.at(path)
+    except NoSuchPath:
+        return repr(path)
+    return ""
 
 
 def links(header: str) -> dict[str, str]:

@@ -163,9 +163,13 @@ class ApiScan:
         """``format``, ``records`` (the path in the answers), ``pagination``, ``notes``, and what a reader of files found; of
         an incremental request ``growing`` (its column) and ``watermark``, once all is read."""
         newest = self._spool.newest
+        found = self._findings
+        if doubts := self._spool.asking.warnings:
+            told = found.get("warnings")
+            found = {**found, "warnings": [*(told if isinstance(told, list) else []), *doubts]}
         if newest is None or not self._spool.done:
-            return self._findings
-        return {**self._findings, "growing": newest.column, WATERMARK: newest.value}
+            return found
+        return {**found, "growing": newest.column, WATERMARK: newest.value}
 
     def fetch(self) -> Iterator[int]:
         """See `headgate.spi.source.Fetches`."""
