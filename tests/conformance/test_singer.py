@@ -80,7 +80,7 @@ def test_only_the_streams_own_records_are_read_and_say_which_message_they_were(
     assert found == [{"id": "1"}, {"id": "1.1"}]
     assert rows == [3, 7]
     assert findings["state"] == {"at": 2}
-    assert findings["left_out"][0]["words"] == "'more' is not in the stream's schema: left out of 1 records"
+    assert findings["left_out"][0]["words"] == "'more' is not in the stream's schema: left out of 1 record"
     assert "other" in findings["notes"][0]
 
 

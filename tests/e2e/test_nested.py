@@ -35,7 +35,7 @@ def test_an_order_becomes_its_lines(folder: Path, define: Define, headgate: Head
     assert rows("select * from item order by id") == [
         ("1/L-1", "Ada", 7.7, "L-1", 2, None), ("3/L-1", None, None, "L-1", 1, 1),
     ]  # fmt: skip
-    assert run["partitions"][0]["findings"]["notes"][-1] == "1 records have nothing in lines, and so gave none"
+    assert run["partitions"][0]["findings"]["notes"][-1] == "1 record has nothing in lines, and so gave none"
     (told,) = headgate("rejects", run["id"], "--json").json
     assert (told["file"], told["raw"]["lines.qty"], told["problems"][0]["field"]) == ("orders.json", "x", "qty")
     assert counts(headgate("run", "items", "--json").json) == {"unchanged": 2, "invalid": 1}

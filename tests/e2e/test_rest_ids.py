@@ -112,7 +112,7 @@ def test_a_plan_knows_what_is_there_and_its_run_what_it_made(
     define()
     api.add("customers", [{"email": "bob@x.org", "name": "Bob"}], unique=[("email",)])
     assert headgate("plan", "customers").code == 0
-    assert "1 entries" in headgate("check", "orders").out
+    assert "1 entry" in headgate("check", "orders").out
     assert headgate("run", "--plan", "1").code == 0
     assert headgate("run", "orders").code == 0
     known = ids(api)
@@ -215,7 +215,7 @@ def test_what_is_sent_for_a_caller_who_waits_is_known_too(
     with Serving(folder, "--no-auth", home=folder.parent / "state") as serving:
         said = serving.post("/api/imports/customers/records", {"email": "ann@x.org", "name": "Ann"})
         assert said.status == 200, said
-    assert "1 entries" in headgate("check", "orders").out
+    assert "1 entry" in headgate("check", "orders").out
     Path("orders.csv").write_text("number,email\n1,ann@x.org\n")
     assert headgate("run", "orders").code == 0
     assert referred(api) == {"1": ids(api)["ann@x.org"]}

@@ -133,7 +133,7 @@ def test_a_record_that_cannot_be_deleted_is_named(
     assert not planned or headgate("plan", "people").code == 0
     api.fault("status", method="DELETE", status=409, times=1, body={"error": "it has orders"})
     said = headgate(*(("run", "--plan", 1) if planned else ("run", "people")))
-    assert "1 records that the source has no more were not deleted; email g" in said.out + said.err
+    assert "1 record that the source has no more was not deleted; email g" in said.out + said.err
     assert "it has orders" in said.out + said.err
     assert "7 read = 3 created + 1 updated + 3 unchanged" in said.out
     assert "1 deleted at the destination" in said.out

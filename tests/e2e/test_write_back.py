@@ -124,12 +124,12 @@ def test_rows_that_refuse_their_id_are_tried_again(
     define({"table": "links", "set": {"crm_id": "id"}})
     assert headgate("run", "people").code == 0
     found = " ".join(warnings(headgate, 1))
-    assert "1 records have no row in links any more" in found
-    assert "links did not take the ids of 1 records" in found
+    assert "1 record has no row in links any more" in found
+    assert "links did not take the ids of 1 record" in found
     assert dict(shop.sql("select no, crm_id from links")) == {1: "a", 2: there(api)[2]}
     assert headgate("run", "people").code == 0
     (again,) = warnings(headgate, 2)
-    assert "did not take the ids of 1 records" in again
+    assert "did not take the ids of 1 record" in again
 
 
 def test_a_run_that_was_killed_is_made_up_for(

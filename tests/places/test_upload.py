@@ -55,7 +55,7 @@ def test_a_plan_shows_and_a_run_of_it_does_exactly_that(filled: Outbox, store: S
     assert store.there() == {"in/a.txt": b"another"}
     shown = filled("plan", "send")
     assert "in/sub/deep/d.txt" in shown.out
-    assert "could not put 1 files back" in " ".join(shown.out.split())
+    assert "could not put 1 file back" in " ".join(shown.out.split())
     filled.put("later.txt", b"not in the plan")
     filled.put("b c.bin", b"changed since", THEN + 90)
     store.put("in/sub/é.txt", b"somebody else's")

@@ -283,7 +283,7 @@ class TestPermissions:
         between(outbox, sftp, None, transfer={"permissions": "keep"})
         said = outbox("run", "send", "--json")
         assert said.counts == {"created": 1}
-        assert "does not say the permissions of 1 files" in said.out
+        assert "does not say the permissions of 1 file" in said.out
 
     @pytest.mark.parametrize(("ignores", "code"), [(False, "FI03"), (True, "FI04")])
     def test_what_a_server_does_not_take_is_a_reject(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.engine.files.manifest import Manifest
+from headgate.model.counting import counted
 from headgate.model.transfer import NotListedError
 
 from .uploading import Outbox
@@ -68,7 +69,7 @@ def test_what_the_list_does_not_say_is_refused_and_the_others_go_on(filled: Outb
         "outbox/2.pdf": "the manifest has 2 rows for it",
         "outbox/sub/3.pdf": "its row of the manifest has no customer",
     }
-    assert "1 files that the manifest names are not there, the first: 9.pdf" in " ".join(said.json["warnings"])
+    assert "1 file that the manifest names is not there, the first: 9.pdf" in " ".join(said.json["warnings"])
 
 
 def rejects(outbox: Outbox, run: int) -> list[dict[str, object]]:
@@ -160,4 +161,4 @@ def test_each_file_has_its_own_row_or_is_told_why_not(rows: list[str], files: li
             assert manifest.row(file)["n"] == str(rows.index(means))
     unused = sorted(set(rows) - set(named))
     assert len(manifest.warnings) == bool(unused)
-    assert not unused or manifest.warnings[0].startswith(f"{len(unused)} files that the manifest names are not there")
+    assert not unused or manifest.warnings[0].startswith(f"{counted(len(unused), 'file')} that the manifest names ")

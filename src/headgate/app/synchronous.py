@@ -15,6 +15,7 @@ from headgate.engine.mapped import Request
 from headgate.engine.received import read_json
 from headgate.ledger.answers import Answers
 from headgate.model.answer import Answer
+from headgate.model.counting import counted
 from headgate.model.errors import HeadgateError
 from headgate.model.run import Status
 
@@ -204,7 +205,7 @@ class _Waiting:
     def put(self, request: Request, home: Home) -> None:
         if self._queue.qsize() >= self._most:
             raise Overloaded(
-                f"{self._queue.qsize():,} requests wait for {self._name} already",
+                f"{counted(self._queue.qsize(), 'request')} waiting for {self._name} already",
                 hint="Send again after the time in Retry-After, more records in a request, or fewer requests at once.",
             )
         with self._closing:

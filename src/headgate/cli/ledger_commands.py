@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headgate.model.counting import counted
 from headgate.model.errors import UsageError
 
 from .output import console, json_option, print_json
@@ -136,7 +137,7 @@ def rejects(
         text = f"{told['changed']:,} rejects of run {told['run']} are {told['state']} now"
     elif csv_file or xlsx_file:
         told = _write(project, number, csv_file, xlsx_file, _wanted(skipped=skipped, every=every))
-        text = f"{told['rejects']:,} records of run {number} written to {told['file']}"
+        text = f"{counted(int(str(told['rejects'])), 'record')} of run {number} written to {told['file']}"
     else:
         _list(project, number, limit, _wanted(skipped=skipped, every=every), numbers=every, as_json=as_json)
         return

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headgate.engine.runner import Progress
     from headgate.model.errors import HeadgateError
 
+from headgate.model.counting import counted
+
 PLAIN_EVERY = 5.0  # seconds between lines of progress where there is no terminal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -80,10 +82,10 @@ class Watcher:
         seconds = max(time.monotonic() - self._started, 0.001)
         if p.phase == "sending":
             share = f"  {p.fraction:.0%}" if p.fraction is not None else ""
-            return f"{self._name}: {p.phase}{share}  {p.partition}  {p.read:,} files  {p.rejects:,} rejects"
+            return f"{self._name}: {p.phase}{share}  {p.partition}  {counted(p.read, 'file')}  {counted(p.rejects, 'reject')}"
         parts = [
             f"{self._name}: {p.phase}",
-            f"{p.read:,} records",
+            f"{counted(p.read, 'record')}",
             f"{p.read / seconds:,.0f}/s",
             f"{p.rejects:,} rejects",
         ]

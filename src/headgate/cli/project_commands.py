@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headgate.model.counting import verb
 from headgate.model.errors import HeadgateError, UsageError
 
 from .output import console, json_option, print_json
@@ -188,7 +189,9 @@ def _show_check(result: dict[str, Any]) -> None:
     out.print(f"  {result['operation']} into {result['destination']}{what}", markup=False)
     for name, found in result["lookups"].items():
         several = f", {found['ambiguous']:,} of them ambiguous" if found["ambiguous"] else ""
-        out.print(f"  lookup {name}: {found['entries']:,} entries{several}", markup=False)
+        out.print(
+            f"  lookup {name}: {found['entries']:,} {verb(found['entries'], 'entry', 'entries')}{several}", markup=False
+        )
     for change in result["schema_changes"]:
         out.print(f"  would {change}", markup=False)
     for warning in result["warnings"]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from headgate.mapping import Condition
+from headgate.model.counting import counted, verb
 from headgate.model.errors import DefinitionError, NotBalanced, SourceError
 from headgate.model.group import GroupSpec
 from headgate.model.record import Batch, Origin
@@ -81,7 +82,9 @@ class GroupedScan(AroundScan):
             return found
         rows, records = self._last.folded, self._last.number
         found["grouped"] = {"rows": rows, "records": records}
-        return noted(found, f"{rows:,} rows were grouped into {records:,} records")
+        return noted(
+            found, f"{counted(rows, 'row')} {verb(rows, 'was', 'were')} grouped into {counted(records, 'record')}"
+        )
 
     def batches(self) -> Iterator[Batch]:
         """See `Scan`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.model.counting import counted
 from headgate.model.errors import LimitExceeded
 from headgate.model.outcome import Account, Outcome
 from headgate.model.spec import ImportSpec
@@ -55,7 +56,7 @@ def check_expected(spec: ImportSpec, account: Account) -> None:
     if not least <= account.read <= most:
         wanted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         raise LimitExceeded(
-            f"the source has {account.read:,} records, and expect.rows is {wanted}; {kept(spec)}",
+            f"the source has {counted(account.read, 'record')}, and expect.rows is {wanted}; {kept(spec)}",
             hint="Ask whoever made the source whether it is whole. If it is, change expect.rows.",
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from headgate.model.counting import counted, verb
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.spec import ImportSpec
@@ -132,7 +133,7 @@ class NestedScan(AroundScan):
     def findings(self) -> Mapping[str, object]:
         """The scan's, and how many records had nothing in the list."""
         found = dict(self._scan.findings)
-        said = f"{self._without:,} records have nothing in {self._list}, and so gave none"
+        said = f"{counted(self._without, 'record')} {verb(self._without, 'has', 'have')} nothing in {self._list}, and so gave none"
         return noted(found, said) if self._without else found
 
     def batches(self) -> Iterator[Batch]:

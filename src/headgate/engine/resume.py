@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from headgate.ledger import Ledger
 from headgate.ledger.answers import Answers
+from headgate.model.counting import counted, verb
 from headgate.model.errors import SourceError, UsageError
 from headgate.model.outcome import Account
 from headgate.model.record import Batch, record_number
@@ -43,7 +44,7 @@ def conclude(ledger: Ledger, run: Run, last: Checkpoint | None) -> None:
         ledger.forget_rejects(run.id, record_number(*last.position), abandoned=True)
     elif not last.settles(run):
         run.status = Status.FAILED
-        run.error += f"; {last.account.read:,} records were read and committed, and the next run goes on from there"
+        run.error += f"; {counted(last.account.read, 'record')} {verb(last.account.read, 'was', 'were')} read and committed, and the next run goes on from there"
     ledger.settle(run)
 
 
@@ -85,7 +86,7 @@ def sent_before(destination: Destination, ticket: Ticket | None) -> int:
 
 def lost_sight_of(pending: int) -> str:
     """What is said of requests that this run does not go on with."""
-    return f"{pending:,} requests that an earlier run had sent before it was broken off are in no account; look at their records at the destination"
+    return f"{counted(pending, 'request')} that an earlier run had sent before it was broken off {verb(pending, 'is', 'are')} in no account; look at the destination what became of {verb(pending, 'it', 'them')}"
 
 
 def resume(
@@ -113,7 +114,7 @@ def resume(
     if not same and run.operation in ("append", "insert") and (last.account.read or pending):
         sent = f" and {pending:,} more requests" if pending else ""
         raise SourceError(
-            f"run {run.id} was left after {last.account.read:,} records{sent}, and the source has changed since",
+            f"run {run.id} was left after {counted(last.account.read, 'record')}{sent}, and the source has changed since",
             hint="What was committed stays. To import the source as it is now from its beginning: --from-start.",
         )
     last.settles(run)

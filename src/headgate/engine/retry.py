@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from headgate.ledger import Ledger
+from headgate.model.counting import counted
 from headgate.model.errors import SourceError, UsageError
 from headgate.model.guards import ExpectSpec, LimitSpec, RejectSpec
 from headgate.model.outcome import Outcome
@@ -79,7 +80,9 @@ def carried(ledger: Ledger, run: Run, mended: Mended | None, left: Counter[str])
         else:
             yield mended.mend(reject) if mended is not None else _as_it_was(reject)
     if mended is not None and found < len(mended.rows):
-        raise SourceError(f"{mended.name} has {len(mended.rows) - found:,} records that run {run.id} did not refuse")
+        raise SourceError(
+            f"{mended.name} has {counted(len(mended.rows) - found, 'record')} that run {run.id} did not refuse"
+        )
 
 
 def _as_it_was(reject: Reject) -> Carried:

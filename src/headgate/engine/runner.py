@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from headgate.ledger import Ledger
+from headgate.model.counting import counted, verb
 from headgate.model.errors import Cancelled, Fenced, HeadgateError, LimitExceeded
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch, Mapped, Reject
@@ -241,7 +242,7 @@ class Runner:
             if refused := self._account.rejects:
                 deletions = False
                 self._run.warnings.append(
-                    f"nothing was deleted: {refused:,} records of the source were refused, and those must not be taken for gone"
+                    f"nothing was deleted: {counted(refused, 'record')} of the source {verb(refused, 'was', 'were')} refused, and must not be taken for gone"
                 )
         matched = writer.match(deletions=deletions)
         if isinstance(writer, NamesMade):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from headgate.ledger.ids import Ids
 from headgate.mapping import Program, compile_program, effective_types, plan_fields
+from headgate.model.counting import counted, verb
 from headgate.model.errors import DestinationError
 from headgate.model.outcome import Outcome
 from headgate.model.record import Batch
@@ -101,11 +102,13 @@ class WriteBack:
     def _words(self) -> list[str]:
         said = []
         if self._absent:
-            said.append(f"write_back: {self._absent:,} records have no row in {self._table} any more")
+            said.append(
+                f"write_back: {counted(self._absent, 'record')} {verb(self._absent, 'has', 'have')} no row in {self._table} any more"
+            )
         if self._reasons:
             ((reason, _),) = self._reasons.most_common(1)
             count = self._reasons.total()
             said.append(
-                f"write_back: {self._table} did not take the ids of {count:,} records ({reason}); the next run tries again"
+                f"write_back: {self._table} did not take the ids of {counted(count, 'record')} ({reason}); the next run tries again"
             )
         return said

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, field_validator
 
+from .dates import unknown_part
 from .source import SourceSpec
 from .strict import Strict
 from .write import Operation
@@ -206,6 +207,10 @@ class Template:
                 shown = f"{{{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}}}"
                 raise ValueError(
                     f"destination.path has {shown}; there are {there}, {{date:%Y/%m}} (of the run), {{changed:%Y/%m}} (of the file) and {{row.COLUMN}} (of transfer.manifest)"
+                )
+            if odd := unknown_part(form or ""):
+                raise ValueError(
+                    f"destination.path has {{{name}:{form}}}, and {odd} is no part of a date; there are %Y, %m, %d, %H, %M, %S and others"
                 )
         if not any(name for _, name, _, _ in self._pieces):
             raise ValueError(

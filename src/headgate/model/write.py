@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .counting import counted, verb
 from .outcome import Account
 from .types import FieldType
 
@@ -174,7 +175,9 @@ class Matched:
         """What is said of the run, besides its account."""
         if not self.left:
             return []
-        return [f"{len(self.left):,} records that the source has no more were not deleted; {self.left[0]}"]
+        return [
+            f"{counted(len(self.left), 'record')} that the source has no more {verb(len(self.left), 'was', 'were')} not deleted; {self.left[0]}"
+        ]
 
 
 @dataclass(frozen=True, slots=True)

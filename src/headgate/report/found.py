@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from headgate.model.counting import counted
+
 from .runs import DELIMITERS
 
 _SIGNS = DELIMITERS | {
@@ -84,5 +86,7 @@ def remarks(findings: Mapping[str, Any]) -> list[str]:
     """The notes that no decision shows."""
     shown = {left["words"] for left in findings.get("left_out") or []}
     if "left_out" in findings:
-        shown |= {n for n in findings["notes"] if n.startswith(f"{findings['columns']} columns, separated by")}
+        shown |= {
+            n for n in findings["notes"] if n.startswith(f"{counted(findings['columns'], 'column')}, separated by")
+        }
     return [n for n in findings.get("notes") or [] if n not in shown]

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from headgate.model.counting import counted
 from headgate.model.outcome import Outcome
 from headgate.model.record import RejectCount, State
 from headgate.model.run import Kind, PartitionRead, Run, Status
@@ -112,7 +113,7 @@ def run_text(
     page = Page(console)
     head(page, run, states[State.IGNORED] if states else NOTHING)
     if retries:
-        fixed = f", which fixed {states[State.FIXED].total():,} records" if states else ""
+        fixed = f", which fixed {counted(states[State.FIXED].total(), 'record')}" if states else ""
         page.line(f"retried by {'run' if len(retries) == 1 else 'runs'} {', '.join(map(str, retries))}{fixed}")
     _sources(page, run.partitions, "files" if of_files(run.operation) else "records")
     rejects(page, counts, states[State.OPEN].total() if states else run.account.rejects)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from headgate.model.counting import counted, verb
+
 from .words import moment
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def _next(one: dict[str, Any]) -> str:
     if schedule := one.get("schedule"):
         return moment(datetime.fromisoformat(schedule["next"][0])) if schedule["next"] else "never"
     waiting = one.get("watch", {}).get("waiting", ())
-    return f"{len(waiting):,} files wait" if waiting else ""
+    return f"{counted(len(waiting), 'file')} {verb(len(waiting), 'waits', 'wait')}" if waiting else ""
 
 
 def _last(one: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from headgate.app.lane import Lane
 from headgate.app.synchronous import Overloaded
 from headgate.engine.mapped import Request
+from headgate.model.counting import counted, verb
 
 
 class Express:
@@ -45,7 +46,7 @@ class Express:
         """
         if len(self._waiting) >= self._most:
             raise Overloaded(
-                f"{len(self._waiting):,} requests wait for this import already",
+                f"{counted(len(self._waiting), 'request')} {verb(len(self._waiting), 'waits', 'wait')} for this import already",
                 hint="Send again after the time in Retry-After, more records in a request, or fewer requests at once.",
             )
         self._waiting.append(request)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from headgate.model.counting import counted
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Fault, Origin, Problem
 from headgate.model.types import FieldType
@@ -108,7 +109,10 @@ class StreamScan:
     @property
     def findings(self) -> Mapping[str, object]:
         """For people; ``left_out`` has the properties that records have beside the schema's."""
-        words = [f"{name!r} is not in the stream's schema: left out of {n:,} records" for name, n in self._left.items()]
+        words = [
+            f"{name!r} is not in the stream's schema: left out of {counted(n, 'record')}"
+            for name, n in self._left.items()
+        ]
         left = {"left_out": [{"what": "a property", "words": w} for w in words]} if words else {}
         return {**self._found(), **left}
 

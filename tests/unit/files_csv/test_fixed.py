@@ -150,7 +150,7 @@ def test_definitions_that_cannot_be(options: dict[str, object], message: str) ->
     [
         ("", {"widths": WIDTHS}, "is empty"),
         ("\n \n", {"widths": WIDTHS}, "only blank lines"),
-        ("abc\n", {"ruler": "---", "columns": ["a", "b"]}, "columns has 2 names, the ruler has 1 columns"),
+        ("abc\n", {"ruler": "---", "columns": ["a", "b"]}, "columns has 2 names, the ruler has 1 column"),
         ("abc\n", {"ruler": "-=-", "columns": ["a", "b", "a"]}, "names a column twice"),
         ("abc\n", {"ruler": "---", "header": 9}, "no row 9 for a header"),
         ("a\nb\n", {"ruler": "---", "header": 1, "skip": 1}, "no row 1 for a header behind 1 left out"),

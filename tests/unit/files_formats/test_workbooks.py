@@ -70,7 +70,7 @@ def test_xls_values_merged_cells_and_hidden_rows(read, data):
     assert [(r["sku"], r["price"]) for r in got.records[3:]] == [("M", "9"), (None, "8")]
     assert got.rows == [2, 3, 4, 5, 6]
     assert got.scan.findings["format"] == "xls"
-    assert "1 merged cells" in got.scan.findings["notes"][0]
+    assert "1 merged cell" in got.scan.findings["notes"][0]
     assert "cells with errors cannot be told" in got.scan.findings["notes"][1]
     assert read("xlsx", data / "prices.xls", sheet="Other").records == [{"a": "1", "b": "2"}]
 

@@ -86,6 +86,8 @@ def definition(**more: Any) -> dict[str, Any]:
         ({"source": "-"}, "the source has to have a path"),
         ({"destination": {"connection": "x", "table": "y"}}, "needs destination.path"),
         ({"destination": {"path": "in/{x}"}}, "{x}"),
+        ({"destination": {"path": "in/{date:%Y-%Q}/{name}"}}, "%Q is no part of a date"),
+        ({"destination": {"path": "in/{changed:%Y%}/{name}"}}, "% is no part of a date"),
         ({"missing": "reject"}, "missing goes with delete"),
         ({"operation": "mirror", "source": {"path": "out/", "done": "delete"}}, "source.done"),
         ({"operation": "mirror", "destination": {"path": "{path}"}}, "needs a folder"),

@@ -80,7 +80,7 @@ def test_different_values_are_different_files_that_stay_in_their_folder() -> Non
 @pytest.mark.parametrize(
     "table",
     ["a", "a.txt", "a.csv.zip", "../a.csv", "/a.csv", "b//a.csv", "./a.csv", ".headgate-files/a.csv", "a-{nobody}.csv",
-     "a-{part}.csv", "a.xlsx.gz", "a.parquet.gz", "a-{country:%Y}.csv"],
+     "a-{part}.csv", "a.xlsx.gz", "a.parquet.gz", "a-{country:%Y}.csv", "a-{date:%Q}.csv"],
 )  # fmt: skip
 def test_what_names_no_file_is_refused(table: str) -> None:
     with pytest.raises(DestinationError) as caught:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headgate.model.counting import counted
 from headgate.model.errors import SourceError
 
 from . import encoding as enc
@@ -184,7 +185,7 @@ def _notes(
         notes.append(f"encoding {written.encoding.name}: {written.encoding.note}")
     notes += guessed.notes
     if columns > 1:
-        notes.append(f"{columns} columns, separated by {guess.spoken(guessed.dialect.delimiter)}")
+        notes.append(f"{counted(columns, 'column')}, separated by {guess.spoken(guessed.dialect.delimiter)}")
     if written.same_ends:
         notes.append("line ends of several kinds, old Macintosh ones among them: all are read as line ends")
     notes += map(layout.told, left)

@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headgate.model.counting import counted
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Origin, Problem
 from headgate.model.spec import SourceSpec
@@ -126,7 +127,7 @@ class FixedScan:
             return layout.unique(cells, self._notes if self._header is not None else [])
         if len(given) != len(self._places) or len(set(given)) != len(given):
             raise SourceError(
-                f"{self._given.name}: columns has {len(given)} names, the ruler has {len(self._places)} columns"
+                f"{self._given.name}: columns has {counted(len(given), 'name')}, the ruler has {counted(len(self._places), 'column')}"
                 if len(given) != len(self._places)
                 else f"{self._given.name}: source.columns names a column twice",
                 hint="Name every column once, in the order of the line.",

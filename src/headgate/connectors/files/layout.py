@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headgate.model.counting import counted, verb
 from headgate.model.errors import SourceError
 from headgate.model.spec import SourceSpec
 
@@ -125,7 +126,7 @@ def _named_row(rows: Sequence[Row], given: int, skip: int | None, name: str) -> 
         )
     if skip is not None and skip >= given:
         raise SourceError(
-            f"{name}: row {given} cannot be the header when {skip} rows are left out",
+            f"{name}: row {given} cannot be the header when {counted(skip, 'row')} {verb(skip, 'is', 'are')} left out",
             hint="Rows are counted from the beginning of the file.",
         )
     return given - 1
@@ -247,7 +248,7 @@ def _names(
         if header is not None:
             notes.append("the first row is a header; its names are replaced by those in columns")
         if len(given) != width:
-            notes.append(f"columns has {len(given)} names, the records have {width} values")
+            notes.append(f"columns has {counted(len(given), 'name')}, the records have {counted(width, 'value')}")
         return tuple(given)
     if header is None:
         return tuple(f"column_{i}" for i in range(1, width + 1))

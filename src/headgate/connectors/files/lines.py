@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headgate.model.counting import counted, verb
+
 from . import stray
 from .dialect import Dialect
 
@@ -489,7 +491,8 @@ class Splitter:
             self._fault(done, "RD03", "a quoted value goes on after its closing quote", self._plain(text))
         elif width is not None and len(row) != width:
             code = "RD01" if len(row) < width else "RD02"
-            self._fault(done, code, f"the record has {len(row)} values, {width} are expected", row)
+            expected = f"{width} {verb(width, 'is', 'are')} expected"
+            self._fault(done, code, f"the record has {counted(len(row), 'value')}, {expected}", row)
         else:
             done.count += 1
             if width is None:

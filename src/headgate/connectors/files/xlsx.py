@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from headgate.model.counting import counted, verb
 from headgate.model.errors import SourceError
 from headgate.model.record import Batch, Origin, Problem
 from headgate.spi.nul import nul_fault, with_nul
@@ -267,13 +268,17 @@ def _findings(loaded: _Loaded, header: Header) -> dict[str, object]:
     notes = list(header.notes)
     merged = [r for r in loaded.sheet.merged_cell_ranges or () if r[1][0] >= header.first]
     if merged:
-        notes.append(f"{len(merged)} merged cells among the records: only the first cell of each has the value")
+        notes.append(
+            f"{counted(len(merged), 'merged cell')} among the records: only the first cell of each has the value"
+        )
     if loaded.hidden:
         notes.append("the sheet is hidden")
     if loaded.look is None:
         notes.append(f"cells with errors cannot be told from empty ones in {loaded.kind}")
     elif errors := sum(len(cells) for row, cells in loaded.look.errors.items() if row >= header.first):
-        notes.append(f"{errors} cells hold errors; their records are refused")
+        notes.append(
+            f"{counted(errors, 'cell')} {verb(errors, 'holds an error; its record is', 'hold errors; their records are')} refused"
+        )
     warnings = []
     if loaded.look and (unvalued := loaded.look.unvalued):
         one = unvalued == 1

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from headgate.model.counting import counted
 from headgate.model.request import AskSpec, OffsetPagination, PagePagination, RequestSpec
 
 from .client import Client, excerpt, origin, with_query
@@ -135,7 +136,7 @@ class Asking:
             self._followed = self._followed or turn is not None
             if turn is None and spec.pagination is not None and (lacking := unsaid(spec.pagination, found.page)):
                 self._doubt = (
-                    f"there is no {lacking} in a page of {found.page.count:,} records, so it was taken for the only one: "
+                    f"there is no {lacking} in a page of {counted(found.page.count, 'record')}, so it was taken for the only one: "
                     "if there are more, correct request.pagination"
                 )
             url = found.answer.call.url if turn is not None and turn.url else url

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from headgate.model.counting import counted
 from headgate.model.errors import SourceError, UsageError
 from headgate.model.incremental import STATE
 from headgate.model.spec import SourceSpec
@@ -127,7 +128,7 @@ class SingerSource:
         if catalog is None:
             return "not tried"
         count = len(catalog.names)
-        return f"has {count:,} stream{'s' if count != 1 else ''}: {', '.join(catalog.names[:10])}"
+        return f"has {counted(count, 'stream')}: {', '.join(catalog.names[:10])}"
 
     def close(self) -> None:
         """End the tap and remove what was kept."""

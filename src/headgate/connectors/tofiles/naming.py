@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from headgate.model.dates import unknown_part
 from headgate.model.errors import DestinationError
 
 from .options import FileOptions
@@ -86,6 +87,11 @@ def naming(table: str, options: FileOptions, fields: Collection[str], now: datet
             f"{table}: records cannot be added to {kind}, which has an end",
             hint="Write CSV or JSON Lines, or a file of its own for each run (existing: number, or {date} in its name).",
         )
+    for m in _PLACE.finditer(stem):
+        if m[1] == "date" and (odd := unknown_part(m[2] or "")):
+            raise DestinationError(
+                f"{table}: {odd} in {m[0]} is no part of a date", hint="There are %Y, %m, %d, %H, %M, %S and others."
+            )
     stem = _PLACE.sub(lambda m: now.strftime(m[2] or "%Y-%m-%d") if m[1] == "date" else m[0], stem)
     if options.split.by is not None and f"{{{options.split.by}}}" not in stem:
         stem += f"-{{{options.split.by}}}"

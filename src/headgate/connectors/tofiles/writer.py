@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from headgate.model.counting import counted
 from headgate.model.errors import Cancelled, DestinationError
 from headgate.model.outcome import Account, Outcome
 from headgate.model.table import SchemaChange
@@ -152,10 +153,10 @@ class FilesWriter:
         for file in files[:_LISTED]:
             there = (self._folder.path / file.name).exists()
             does = "add to" if file.after else "replace" if there else "make"
-            counted = f"{file.records:,} record{'s' if file.records != 1 else ''}"
-            changes.append(SchemaChange(f"{does} {file.name}: {counted}", f"{does} {self._folder.path / file.name}"))
+            what = f"{does} {file.name}: {counted(file.records, 'record')}"
+            changes.append(SchemaChange(what, f"{does} {self._folder.path / file.name}"))
         if len(files) > _LISTED:
-            changes.append(SchemaChange(f"and {len(files) - _LISTED:,} files more", ""))
+            changes.append(SchemaChange(f"and {counted(len(files) - _LISTED, 'file')} more", ""))
         changes += [
             SchemaChange(f"take away {name}, which the last run made", f"remove {self._folder.path / name}")
             for name in self._left_over()[:_LISTED]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeVar
 
+from headgate.model.counting import counted, verb
 from headgate.model.errors import LimitExceeded, SourceError, UsageError
 from headgate.model.outcome import Outcome
 from headgate.model.record import Problem, record_number
@@ -68,7 +69,7 @@ def compare(ends: Ends, known: dict[str, dict[str, Any]], started: datetime, tol
         files = list(_files(source, ends.paths, found.warnings))
         if keeps and (silent := [one for _, one in files if one.permissions is None]):
             found.warnings.append(
-                f"{source.name} does not say the permissions of {len(silent):,} files, which get those of new files"
+                f"{source.name} does not say the permissions of {counted(len(silent), 'file')}, which {verb(len(silent), 'gets', 'get')} those of new files"
             )
         if spec.operation is Operation.MIRROR and not files:
             raise LimitExceeded(

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import PurePosixPath
 
 from headgate.engine.runner import source_warnings
+from headgate.model.counting import counted, verb
 from headgate.model.errors import SourceError
 from headgate.model.text import text_form
 from headgate.model.transfer import NotListedError
@@ -41,7 +42,9 @@ class Manifest:
         unused = sorted(self._rows.keys() - self._files.keys())
         self.warnings = list(warnings)
         if unused:
-            self.warnings.append(f"{len(unused):,} files that the manifest names are not there, the first: {unused[0]}")
+            self.warnings.append(
+                f"{counted(len(unused), 'file')} that the manifest names {verb(len(unused), 'is', 'are')} not there, the first: {unused[0]}"
+            )
 
     def _name(self, path: str) -> str:
         """How the list names a file: by its path, otherwise by its name, unless that is the path of another one."""
@@ -59,7 +62,7 @@ class Manifest:
         if not rows:
             raise NotListedError("the manifest has no row for it")
         if len(rows) > 1:
-            raise NotListedError(f"the manifest has {len(rows)} rows for it")
+            raise NotListedError(f"the manifest has {counted(len(rows), 'row')} for it")
         if (files := self._files[name]) > 1:
             raise NotListedError(f"the manifest has one row for {name}, and {files} files are called so")
         return rows[0]

@@ -18,6 +18,7 @@ from headgate.engine.limits import check_rejects, check_writes
 from headgate.engine.runner import Observe, Progress
 from headgate.ledger import Ledger
 from headgate.ledger.moved import Moved
+from headgate.model.counting import counted, verb
 from headgate.model.errors import HeadgateError, LimitExceeded
 from headgate.model.outcome import Account, Outcome
 from headgate.model.record import Reject
@@ -111,7 +112,7 @@ class FilesRun:
         refused = sum(m.problem is not None for m in found.moves)
         found.gone = []
         self._run.warnings.append(
-            f"nothing was deleted: {refused:,} files of the source were refused, and those must not be taken for gone"
+            f"nothing was deleted: {counted(refused, 'file')} of the source {verb(refused, 'was', 'were')} refused, and must not be taken for gone"
         )
 
     def _account(self, found: Compared) -> Account:
@@ -150,7 +151,7 @@ class FilesRun:
     def _mirror(self, found: Compared) -> None:
         if found.gone and self._run.account.rejects:
             self._run.warnings.append(
-                f"nothing was deleted: {self._run.account.rejects:,} files did not get through, and the folder is not yet what the source is"
+                f"nothing was deleted: {counted(self._run.account.rejects, 'file')} did not get through, and the folder is not yet what the source is"
             )
             return
         self._delete(found.gone)
@@ -293,7 +294,7 @@ def _not_kept(ends: Ends, moves: Sequence[Move]) -> list[str]:
         if version_of(store, lost[0]):
             return []
     return [
-        f"a run of it could not put {len(lost):,} files back that it would overwrite or delete: transfer.backup keeps them"
+        f"a run of it could not put {counted(len(lost), 'file')} back that it would overwrite or delete: transfer.backup keeps them"
     ]
 
 
